@@ -1,0 +1,53 @@
+/** A checker: a pure, synchronous judgement of a finished history. */
+import type { History } from "./history/history.ts";
+import type { Json, Signature } from "./history/op.ts";
+
+/** `unknown` is neither good nor bad: it was not, or could not be, checked. It never counts as valid. */
+export type Validity = "valid" | "invalid" | "unknown";
+
+/** One broken promise. */
+export interface Anomaly {
+  /** The literature's name: "stale read", "lost update", "split brain", "G1a", … */
+  readonly name: string;
+  /** The guarantee that does not hold: "linearizability", "watch: ordered", "mutual exclusion", … */
+  readonly guarantee: string;
+  /** One or two sentences in plain words that name processes, nodes, keys and values. */
+  readonly explanation: string;
+  /** Indexes of the events in the history that together prove it: as few as possible. */
+  readonly witness: readonly number[];
+}
+
+export interface Verdict {
+  readonly checker: string;
+  readonly validity: Validity;
+  /** One sentence: why. */
+  readonly reason: string;
+  /** Number of things looked at; 0 cannot be valid. */
+  readonly checked: number;
+  readonly anomalies: readonly Anomaly[];
+  /** More for the report: counts, distributions, per-key verdicts. */
+  readonly evidence?: Json;
+}
+
+/** Steps a search may take; the same verdict on every machine, unlike seconds. */
+export class Budget {
+  #left: number;
+  readonly total: number;
+  constructor(steps: number) {
+    this.total = steps;
+    this.#left = steps;
+  }
+  /** False once the steps are used up. */
+  spend(steps = 1): boolean {
+    this.#left -= steps;
+    return this.#left >= 0;
+  }
+  get left(): number {
+    return Math.max(0, this.#left);
+  }
+}
+
+export interface Checker<S extends Signature = Signature> {
+  readonly name: string;
+  check(history: History<S>, budget: Budget): Verdict;
+}

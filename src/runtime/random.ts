@@ -1,0 +1,118 @@
+/**
+ * Seeded randomness in streams that do not disturb each other.
+ *
+ * `fork(label)` derives a stream from the seed and the path of labels alone, not from how much was drawn
+ * before: a new consumer shifts nobody else's numbers. The generator is sfc32 (Chris Doty-Humphrey, PractRand),
+ * seeded through the finaliser of MurmurHash3; only 32-bit integer operations are used, so every engine agrees.
+ */
+export interface Random {
+  /** Uniform in [0, 1), 32 bits of resolution. */
+  next(): number;
+  /** Uniform integer in [0, bound); `bound` is at least 1. */
+  below(bound: number): number;
+  /** Uniform integer in [low, high], both included. */
+  between(low: number, high: number): number;
+  /** True with the given probability. */
+  chance(probability: number): boolean;
+  /** One element of a list that is not empty. */
+  pick<T>(items: readonly T[]): T;
+  /** A shuffled copy. */
+  shuffle<T>(items: readonly T[]): T[];
+  /** Exponentially distributed with the given mean, at least 0. */
+  exponential(mean: number): number;
+  /** An independent stream named by `label` under this one. */
+  fork(label: string | number): Random;
+}
+
+function mix(hash: number): number {
+  let h = hash;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+/** A 32-bit hash of a label under a parent hash. Not cryptographic. */
+export function hashLabel(parent: number, label: string | number): number {
+  let h = mix(parent ^ 0x9e3779b9);
+  if (typeof label === "number") {
+    h = mix(h ^ (label | 0));
+    return mix(h ^ Math.floor(label / 0x1_0000_0000) ^ 0x27d4eb2f);
+  }
+  for (let i = 0; i < label.length; i++) h = Math.imul(h ^ label.charCodeAt(i), 0x01000193) >>> 0;
+  return mix(h ^ label.length);
+}
+
+class Sfc32 implements Random {
+  readonly #low: number;
+  readonly #high: number;
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter = 1;
+
+  constructor(low: number, high: number) {
+    this.#low = low;
+    this.#high = high;
+    this.#a = low | 0;
+    this.#b = high | 0;
+    this.#c = mix(low ^ Math.imul(high, 0x9e3779b1)) | 0;
+    for (let i = 0; i < 12; i++) this.#draw();
+  }
+
+  #draw(): number {
+    const t = (((this.#a + this.#b) | 0) + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (this.#c << 21) | (this.#c >>> 11);
+    this.#c = (this.#c + t) | 0;
+    return t >>> 0;
+  }
+
+  next(): number {
+    return this.#draw() / 0x1_0000_0000;
+  }
+
+  below(bound: number): number {
+    return Math.floor(this.next() * bound);
+  }
+
+  between(low: number, high: number): number {
+    return low + this.below(high - low + 1);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    if (items.length === 0) throw new RangeError("cannot pick from an empty list");
+    return items[this.below(items.length)] as T;
+  }
+
+  shuffle<T>(items: readonly T[]): T[] {
+    const copy = [...items];
+    for (let i = copy.length - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      const swapped = copy[i] as T;
+      copy[i] = copy[j] as T;
+      copy[j] = swapped;
+    }
+    return copy;
+  }
+
+  exponential(mean: number): number {
+    return -mean * Math.log(1 - this.next());
+  }
+
+  fork(label: string | number): Random {
+    return new Sfc32(hashLabel(this.#low, label), hashLabel(this.#high ^ 0x5bd1e995, label));
+  }
+}
+
+/** The root stream of a seed. Seeds are integers from 0 to 2^53 - 1. */
+export function seededRandom(seed: number): Random {
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new RangeError(`a seed is an integer from 0 to 2^53 - 1, not ${seed}`);
+  return new Sfc32(mix(seed >>> 0), mix(Math.floor(seed / 0x1_0000_0000) ^ 0x632be59b));
+}

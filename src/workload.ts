@@ -1,0 +1,39 @@
+/** A workload: what clients do, and which promise is checked. */
+import type { Checker } from "./checker.ts";
+import type { Client } from "./client.ts";
+import type { OpGenerator } from "./generator/generator.ts";
+import type { Json, NodeId, Process, Signature } from "./history/op.ts";
+import type { Random } from "./runtime/random.ts";
+import type { Runtime } from "./runtime/runtime.ts";
+
+export interface WorkloadOptions {
+  readonly nodes: readonly NodeId[];
+  /** Number of client threads. */
+  readonly concurrency: number;
+  /** For draws made once per run; the generator's own chance comes from its context. */
+  readonly random: Random;
+  /** The plan's `workloadOptions`, for the workload to validate. */
+  readonly options: { readonly [name: string]: Json };
+}
+
+/** `Api` is what a cluster gives for one node: for key-value stores with etcd's semantics, `KvApi` of cluster/api.ts. */
+export interface Workload<S extends Signature, Api> {
+  readonly name: string;
+  /** Endless, or as long as it likes: the runner adds rate and time limits. */
+  readonly generator: OpGenerator<S>;
+  /** Run after the last fault is healed and the cluster has recovered: final reads. */
+  readonly final?: OpGenerator<S>;
+  readonly checkers: readonly Checker<S>[];
+  /** A client for one process. `api` speaks to exactly one node, simulated or real. */
+  open(api: Api, process: Process, runtime: Runtime): Client<S>;
+  /** Runs once before the first operation, with an api to some node; rejects if the cluster is not fit. */
+  setup?(api: Api): Promise<void>;
+}
+
+/** What a registry holds. */
+export interface WorkloadFactory<Api> {
+  readonly name: string;
+  /** One sentence for `faultline list workloads`. */
+  readonly summary: string;
+  create(options: WorkloadOptions): Workload<Signature, Api>;
+}
