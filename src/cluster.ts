@@ -8,8 +8,8 @@ export interface Cluster<Api> {
   /** Members that believe to lead, newest term first; empty if none is known. */
   leaders(): Promise<readonly NodeId[]>;
   readonly can: Abilities;
-  /** Resolves when a client could work with every node. */
-  ready(): Promise<void>;
+  /** Resolves when a client could write through every one of `nodes`; keeps trying as long as it takes. */
+  ready(nodes: readonly NodeId[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -22,6 +22,7 @@ export interface Abilities {
   readonly members?: Members;
   readonly admin?: Admin;
   readonly events?: Events;
+  readonly recovery?: Recovery;
 }
 export type Ability = keyof Abilities;
 
@@ -128,4 +129,15 @@ export interface ClusterEvent {
 export interface Events {
   /** Calls `listener` for each event from now on; the function returned ends it. */
   subscribe(listener: (event: ClusterEvent) => void): () => void;
+}
+
+/**
+ * The second phase of a run: after safety under faults, progress once enough is whole again (TigerBeetle's VOPR does
+ * the same). A core, a quorum of members, is started and connected with each other and with the clients; whatever is
+ * broken elsewhere stays broken.
+ */
+export interface Recovery {
+  healCore(): Promise<{ readonly core: readonly NodeId[] }>;
+  /** How long a core may take until it serves writes again. */
+  readonly bound: Nanos;
 }

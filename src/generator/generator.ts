@@ -16,12 +16,18 @@ export interface Context {
   readonly free: readonly Thread[];
   /** The process now running on a thread. */
   process(thread: Thread): Process;
+  /** The thread that runs, or ran before it was retired, a process. */
+  thread(process: Process): Thread;
   /** Same numbers whenever asked in the same context. Fork it by label before drawing. */
   readonly random: Random;
 }
 
 export type Step<S extends Signature = Signature> =
-  /** Start `call` on `thread` at `at` (which may lie ahead); afterwards go on with `rest`. */
+  /**
+   * Start `call` on `thread` at `at`, which is `context.time` or lies ahead; afterwards go on with `rest`.
+   * A step that lies ahead may be thrown away; asked again before `at`, the generator gives the same `at` unless
+   * an event made it change its mind.
+   */
   | {
       readonly kind: "op";
       readonly at: Nanos;
@@ -29,7 +35,10 @@ export type Step<S extends Signature = Signature> =
       readonly call: Call<S>;
       readonly rest: OpGenerator<S>;
     }
-  /** Nothing to do before `until`, or before the next event if it is missing. */
+  /**
+   * Nothing to do before `until`, or before the next event if it is missing. Unlike an op's, this `rest` is always
+   * taken up: it is how a generator remembers when it was first asked. `until` may be now: then ask `rest` at once.
+   */
   | { readonly kind: "wait"; readonly until?: Nanos; readonly rest: OpGenerator<S> }
   | { readonly kind: "done" };
 

@@ -1,0 +1,133 @@
+/**
+ * The planted bugs: who tests the tester? Each is a one-line mutation of the built-in store, modelled on a real bug,
+ * switched on by name for one run and free when off. The table says what must catch it.
+ */
+export interface PlantedBug {
+  readonly name: string;
+  readonly area: "election" | "commit" | "persistence" | "reads" | "snapshot" | "txn" | "watch" | "lease" | "lock" | "client";
+  /** The mutation, in one line. */
+  readonly mutation: string;
+  /** The real bug, or the textbook, it is modelled on. */
+  readonly reference: string;
+  /** The workload whose default configuration must find it. */
+  readonly workload: string;
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "vote-twice",
+    area: "election",
+    mutation: "a member grants its vote without looking at whom it has voted for in this term",
+    reference: "akka-raft#47",
+    workload: "register",
+  },
+  {
+    name: "stale-log-vote",
+    area: "election",
+    mutation: "a vote is granted however far behind the candidate's log is",
+    reference: "liferaft#8",
+    workload: "register",
+  },
+  {
+    name: "quorum-half",
+    area: "election",
+    mutation: "half of the members, rounded down, count as a majority: two leaders can accept writes",
+    reference: "willemt/raft c4de21e, hashicorp/raft GH-398",
+    workload: "register",
+  },
+  {
+    name: "commit-old-term",
+    area: "commit",
+    mutation: "entries of older terms are committed by counting replicas (Figure 8 of the paper)",
+    reference: "logcabin#44, canonical/raft#220",
+    workload: "register",
+  },
+  {
+    name: "optimistic-match",
+    area: "commit",
+    mutation: "the leader takes entries for replicated when it sends them",
+    reference: "Students' Guide to Raft; Ra 3.1.8",
+    workload: "register",
+  },
+  {
+    name: "vote-not-persisted",
+    area: "persistence",
+    mutation: "the vote is not written to disk, so a quick restart can vote again in the same term",
+    reference: "nebula#3415; Ongaro's dissertation, 3.8",
+    workload: "register",
+  },
+  {
+    name: "ack-before-fsync",
+    area: "persistence",
+    mutation: "an append is acknowledged once written, before the fsync",
+    reference: "tikv#994, ZOOKEEPER-3911",
+    workload: "register",
+  },
+  {
+    name: "read-without-quorum",
+    area: "reads",
+    mutation: "the leader answers linearizable reads without asking whether it still leads",
+    reference: "etcd 0.4.1 and Consul (Jepsen, 2014); d-engine#381",
+    workload: "register",
+  },
+  {
+    name: "snapshot-omits-leases",
+    area: "snapshot",
+    mutation: "a snapshot leaves out the leases",
+    reference: "etcd PR#14648 (the same, with auth)",
+    workload: "lease",
+  },
+  {
+    name: "txn-sees-own-puts",
+    area: "txn",
+    mutation: "the compares of a transaction are evaluated after its own puts",
+    reference: "textbook",
+    workload: "bank",
+  },
+  {
+    name: "watch-restore-synced",
+    area: "watch",
+    mutation: "watches are taken for caught up after a snapshot was restored: the events in the gap are lost",
+    reference: "etcd PR#9775",
+    workload: "watch",
+  },
+  {
+    name: "progress-ahead",
+    area: "watch",
+    mutation: "a progress response names a revision whose events have not been sent yet",
+    reference: "etcd#15220",
+    workload: "watch",
+  },
+  {
+    name: "deposed-leader-revokes",
+    area: "lease",
+    mutation: "a leader that was deposed goes on expiring leases by its own stale view",
+    reference: "etcd#15247, etcd#12528",
+    workload: "lease",
+  },
+  {
+    name: "lock-skips-queue",
+    area: "lock",
+    mutation: "a waiter for a lock waits only for the one just before it, not for all before it",
+    reference: "modelled on the waiting rule of etcd's concurrency package",
+    workload: "lock",
+  },
+  {
+    name: "client-retries-writes",
+    area: "client",
+    mutation: "a write that timed out or lost its connection is silently sent again",
+    reference: "jetcd 0.8.2; SERVER-48307; redisraft#13",
+    workload: "register",
+  },
+  {
+    name: "timeout-is-fail",
+    area: "client",
+    mutation: "a timeout is reported as a definite failure",
+    reference: "jetcd 0.8.2",
+    workload: "register",
+  },
+];
+
+export function findBug(name: string): PlantedBug | undefined {
+  return plantedBugs.find((bug) => bug.name === name);
+}

@@ -1,0 +1,224 @@
+/**
+ * One run of a plan, from boot to verdict:
+ *
+ *   load      clients work while the nemesis breaks things
+ *   recovery  a core of the cluster is healed and must make progress; the rest stays broken (liveness)
+ *   final     everything is healed; the workload's last reads
+ *   verdict   checkers judge the history, the place adds what it saw inside
+ */
+import { Budget, type Checker, type Verdict } from "../checker.ts";
+import type { Fault, Injector } from "../fault.ts";
+import { any } from "../generator/combinators.ts";
+import type { OpGenerator } from "../generator/generator.ts";
+import { clients, nemesis } from "../generator/threads.ts";
+import { stagger, timeLimit } from "../generator/timing.ts";
+import { History } from "../history/history.ts";
+import type { Call, Json, Nanos, NodeId, Op, Process, Signature } from "../history/op.ts";
+import type { Place, Stage } from "../place.ts";
+import type { Plan } from "../plan.ts";
+import type { FaultSummary, RunResult } from "../result.ts";
+import { SECOND } from "../runtime/runtime.ts";
+import type { Workload } from "../workload.ts";
+import { Driver } from "./driver.ts";
+import { judge } from "./judge.ts";
+
+export interface Test<Api> {
+  readonly plan: Plan;
+  readonly place: Place<Api>;
+  readonly workload: Workload<Signature, Api>;
+  readonly faults: readonly Fault[];
+  /** Checkers that every run gets beside the workload's own. */
+  readonly checkers: readonly Checker[];
+}
+
+export interface Sink {
+  /** Takes each event before anything follows from it. */
+  record(event: Op): void;
+  readonly messages: boolean;
+}
+
+export interface Run {
+  readonly history: History;
+  readonly result: RunResult;
+  readonly trace: ReturnType<Stage<unknown>["observed"]>["trace"];
+  readonly messages: ReturnType<Stage<unknown>["observed"]>["messages"];
+}
+
+/** Longest time, beyond the plan's duration, that setting up, recovering and final reads may take together. */
+const GRACE: Nanos = 900 * SECOND;
+
+export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
+  const { plan, workload } = test;
+  const stage = await test.place.boot(plan, { messages: sink.messages });
+  try {
+    const events: Op[] = [];
+    const recorded = new Recording(test, stage, (event) => {
+      sink.record(event);
+      events.push(event);
+    });
+    await stage.drive(recorded.play(), Math.round(plan.duration * SECOND) + GRACE);
+    const observed = stage.observed();
+    const history = new History(events);
+    const verdicts: Verdict[] = [];
+    for (const checker of [...workload.checkers, ...test.checkers]) {
+      verdicts.push(check(checker, history, plan.budget));
+    }
+    verdicts.push(...observed.verdicts);
+    const faults = recorded.faults();
+    const result: RunResult = {
+      ...judge(verdicts, faults, observed.nodeEnds),
+      verdicts,
+      faults,
+      nodeEnds: observed.nodeEnds,
+      reached: observed.reached,
+      counts: {
+        operations: history.operations.length,
+        events: observed.events,
+        virtualSeconds: Math.round(recorded.end / 1e6) / 1e3,
+      },
+      traceHash: observed.traceHash,
+      phases: recorded.phases,
+      notes: [],
+    };
+    return { history, result, trace: observed.trace, messages: observed.messages };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** A checker that throws has not checked: the verdict is unknown, and says why. */
+export function check(checker: Checker, history: History, budget: number): Verdict {
+  try {
+    return checker.check(history, new Budget(budget));
+  } catch (error) {
+    const reason = `the checker failed: ${error instanceof Error ? error.message : String(error)}`;
+    return { checker: checker.name, validity: "unknown", reason, checked: 0, anomalies: [] };
+  }
+}
+
+class Recording<Api> {
+  readonly #test: Test<Api>;
+  readonly #stage: Stage<Api>;
+  readonly #driver: Driver;
+  readonly #injectors = new Map<string, Injector>();
+  readonly #starts = new Map<string, number>();
+  readonly phases: { [phase: string]: Nanos } = {};
+  end: Nanos = 0;
+
+  constructor(test: Test<Api>, stage: Stage<Api>, record: (event: Op) => void) {
+    this.#test = test;
+    this.#stage = stage;
+    const { plan, workload } = test;
+    const nodes = stage.cluster.nodes;
+    for (const fault of test.faults) {
+      const injector = fault.open(stage.cluster, stage.runtime);
+      this.#injectors.set(fault.name, injector);
+      this.#starts.set(fault.name, 0);
+    }
+    this.#driver = new Driver({
+      runtime: stage.runtime,
+      concurrency: plan.concurrency,
+      timeout: Math.round((plan.timeout + 1) * SECOND),
+      open: (process: Process) => {
+        const node = nodes[process % nodes.length] as NodeId;
+        return { client: workload.open(stage.cluster.api(node), process, stage.runtime), node };
+      },
+      nemesis: (call) => this.#perform(call),
+      record,
+    });
+  }
+
+  /** All phases; resolves when the last operation has ended. */
+  async play(): Promise<void> {
+    const { plan, workload, faults } = this.#test;
+    const { cluster } = this.#stage;
+    await cluster.ready(cluster.nodes);
+    const first = cluster.nodes[0] as NodeId;
+    await workload.setup?.(cluster.api(first));
+    this.#enter("load");
+    const load: OpGenerator[] = [clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator)];
+    const interval = Math.round(plan.faultInterval * SECOND * faults.length);
+    const target = plan.target === undefined ? {} : { target: plan.target };
+    for (const fault of faults) {
+      load.push(nemesis(fault.schedule({ nodes: cluster.nodes, interval, ...target })));
+    }
+    await this.#driver.phase(timeLimit(Math.round(plan.duration * SECOND), any(...load)));
+    this.#enter("recovery");
+    if (cluster.can.recovery !== undefined && faults.length > 0) await this.#nemesisDoes({ f: "heal-core", value: null });
+    await this.#nemesisDoes({ f: "heal-all", value: null });
+    this.#enter("final");
+    if (workload.final !== undefined) await this.#driver.phase(clients(workload.final));
+    this.#enter("end");
+    this.end = this.#driver.now();
+    this.#driver.close();
+  }
+
+  faults(): FaultSummary[] {
+    return [...this.#injectors].map(([fault, injector]) => ({
+      fault,
+      starts: this.#starts.get(fault) ?? 0,
+      bites: injector.bites(),
+    }));
+  }
+
+  #enter(phase: string): void {
+    this.phases[phase] = this.#driver.now();
+    this.#stage.runtime.trace(`phase-${phase}`);
+  }
+
+  #nemesisDoes(call: Call): Promise<void> {
+    const once: OpGenerator = {
+      next: (context) => {
+        const thread = context.free[0];
+        // The nemesis has the lowest thread number, hence comes first when it is free.
+        if (thread === undefined || thread >= 0) return { kind: "wait", rest: once };
+        return { kind: "op", at: context.time, thread, call, rest: nothing };
+      },
+      update: () => once,
+    };
+    return this.#driver.phase(once);
+  }
+
+  async #perform(call: Call): Promise<Json> {
+    if (call.f === "heal-core") return this.#healCore();
+    if (call.f === "heal-all") return this.#healAll();
+    const name = call.f.slice(call.f.indexOf("-") + 1);
+    const injector = this.#injectors.get(name);
+    if (injector === undefined) throw new Error(`no fault answers to ${call.f}`);
+    if (call.f.startsWith("start-")) this.#starts.set(name, (this.#starts.get(name) ?? 0) + 1);
+    return injector.invoke(call.f, call.value);
+  }
+
+  /** Heals a quorum and measures how long it takes until each of its members serves a write. */
+  async #healCore(): Promise<Json> {
+    const { cluster, runtime } = this.#stage;
+    const recovery = cluster.can.recovery;
+    if (recovery === undefined) throw new Error("this place cannot heal a part of a cluster");
+    const { core } = await recovery.healCore();
+    const from = runtime.clock.monotonic();
+    const progress = await this.#within(cluster.ready(core), recovery.bound);
+    return { core, bound: recovery.bound, recovered: progress ? runtime.clock.monotonic() - from : null };
+  }
+
+  async #healAll(): Promise<Json> {
+    const { cluster, runtime } = this.#stage;
+    for (const injector of this.#injectors.values()) await injector.heal();
+    const from = runtime.clock.monotonic();
+    const bound = cluster.can.recovery?.bound ?? 60 * SECOND;
+    const progress = await this.#within(cluster.ready(cluster.nodes), bound);
+    return { nodes: cluster.nodes, bound, recovered: progress ? runtime.clock.monotonic() - from : null };
+  }
+
+  /** True if `work` resolves before `bound` has passed. */
+  #within(work: Promise<void>, bound: Nanos): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#stage.runtime.timer(bound, () => resolve(false));
+      work.then(() => {
+        timer.cancel();
+        resolve(true);
+      }, reject);
+    });
+  }
+}
+
+const nothing: OpGenerator = { next: () => ({ kind: "done" }), update: () => nothing };
