@@ -4,7 +4,17 @@
  */
 export interface PlantedBug {
   readonly name: string;
-  readonly area: "election" | "commit" | "persistence" | "reads" | "snapshot" | "txn" | "watch" | "lease" | "lock" | "client";
+  readonly area:
+    | "election"
+    | "commit"
+    | "persistence"
+    | "reads"
+    | "snapshot"
+    | "txn"
+    | "watch"
+    | "lease"
+    | "lock"
+    | "client";
   /** The mutation, in one line. */
   readonly mutation: string;
   /** The real bug, or the textbook, it is modelled on. */

@@ -63,6 +63,8 @@ export interface Links {
   spoil(pairs: readonly (readonly [from: NodeId, to: NodeId])[], fault: LinkFault): Promise<LinkHandle>;
   /** Breaks the open connections between two nodes once, with a reset. */
   reset(a: NodeId, b: NodeId): Promise<Json>;
+  /** Breaks the connections of all clients of a node once. */
+  resetClients(node: NodeId): Promise<Json>;
 }
 export interface LinkHandle {
   /** Undoes it; returns what it did: messages dropped, delayed, duplicated, … */

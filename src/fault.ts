@@ -7,6 +7,7 @@
 import type { Ability, Cluster } from "./cluster.ts";
 import type { OpGenerator } from "./generator/generator.ts";
 import type { Json, Nanos, NodeId, Signature } from "./history/op.ts";
+import type { Random } from "./runtime/random.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
 /** `in` says what to do in terms that do not depend on the run ("isolate the leader"), `out` what was done to whom. */
@@ -14,8 +15,10 @@ export type FaultSignature = Signature;
 
 export interface FaultOptions {
   readonly nodes: readonly NodeId[];
-  /** Mean time between the starts of two faults. */
+  /** Mean time between the starts of two such faults. */
   readonly interval: Nanos;
+  /** This fault's own stream: what it draws does not depend on what else happens in the run. */
+  readonly random: Random;
   /** Restricts the victims: "one", "minority", "majority", "leaders", "all", … ; undefined draws. */
   readonly target?: string;
 }
@@ -25,6 +28,8 @@ export interface Fault {
   /** One sentence for `faultline list faults`. */
   readonly summary: string;
   readonly needs: readonly Ability[];
+  /** It cannot bite in a smaller cluster. */
+  readonly leastNodes: number;
   /** CSS colour of its spans. */
   readonly colour: string;
   /** Starts and heals, for as long as it is asked. */

@@ -3,7 +3,17 @@
  * It writes an invocation down before the operation is sent, and a completion after its answer arrived.
  */
 import type { OpGenerator } from "../generator/generator.ts";
-import { type Call, type Json, NEMESIS, type Nanos, type Op, type Outcome, type Process, type Signature, type Thread } from "../history/op.ts";
+import {
+  type Call,
+  type Json,
+  type Nanos,
+  NEMESIS,
+  type Op,
+  type Outcome,
+  type Process,
+  type Signature,
+  type Thread,
+} from "../history/op.ts";
 import type { Timer } from "../runtime/runtime.ts";
 import { Schedule } from "./schedule.ts";
 import { describeError, Worker, type WorkerOptions } from "./worker.ts";
@@ -69,7 +79,9 @@ export class Driver {
         }
         if (decision.kind === "wait") {
           if (decision.until !== undefined) {
-            this.#timer = this.#options.runtime.timer(Math.max(0, decision.until - now), () => this.#advance());
+            this.#timer = this.#options.runtime.timer(Math.max(0, decision.until - now), () =>
+              this.#advance(),
+            );
           } else if (this.#schedule.idle) {
             throw new Error("the generator waits for an event, but no operation is under way");
           }

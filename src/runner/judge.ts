@@ -45,10 +45,14 @@ function summarise(
   }
   if (validity === "unknown") {
     const open = verdicts.filter((verdict) => verdict.validity === "unknown");
-    return open.length === 0 ? "Nothing was checked." : open.map((verdict) => `${verdict.checker}: ${verdict.reason}`).join("; ");
+    return open.length === 0
+      ? "Nothing was checked."
+      : open.map((verdict) => `${verdict.checker}: ${verdict.reason}`).join("; ");
   }
-  if (vain.length > 0) return `Every promise held (${checked}), but these faults never bit: ${vain.join(", ")}.`;
-  if (faults.length > 0 && started === 0) return `Every promise held (${checked}), but no fault was injected in time.`;
+  if (vain.length > 0)
+    return `Every promise held (${checked}), but these faults never bit: ${vain.join(", ")}.`;
+  if (faults.length > 0 && started === 0)
+    return `Every promise held (${checked}), but no fault was injected in time.`;
   const injected = faults.reduce((sum, fault) => sum + fault.starts, 0);
   return injected === 0
     ? `Every promise held (${checked}); no fault was asked for.`

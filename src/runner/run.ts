@@ -136,15 +136,27 @@ class Recording<Api> {
     const first = cluster.nodes[0] as NodeId;
     await workload.setup?.(cluster.api(first));
     this.#enter("load");
-    const load: OpGenerator[] = [clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator)];
+    const load: OpGenerator[] = [
+      clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator),
+    ];
     const interval = Math.round(plan.faultInterval * SECOND * faults.length);
     const target = plan.target === undefined ? {} : { target: plan.target };
     for (const fault of faults) {
-      load.push(nemesis(fault.schedule({ nodes: cluster.nodes, interval, ...target })));
+      load.push(
+        nemesis(
+          fault.schedule({
+            nodes: cluster.nodes,
+            interval,
+            random: this.#stage.runtime.random.fork(fault.name),
+            ...target,
+          }),
+        ),
+      );
     }
     await this.#driver.phase(timeLimit(Math.round(plan.duration * SECOND), any(...load)));
     this.#enter("recovery");
-    if (cluster.can.recovery !== undefined && faults.length > 0) await this.#nemesisDoes({ f: "heal-core", value: null });
+    if (cluster.can.recovery !== undefined && faults.length > 0)
+      await this.#nemesisDoes({ f: "heal-core", value: null });
     await this.#nemesisDoes({ f: "heal-all", value: null });
     this.#enter("final");
     if (workload.final !== undefined) await this.#driver.phase(clients(workload.final));

@@ -73,7 +73,12 @@ export class Schedule {
     if (index < 0) throw new Error(`the generator wants thread ${step.thread}, which is not free`);
     this.#generator = step.rest;
     this.#free = this.#free.toSpliced(index, 1);
-    return { kind: "start", thread: step.thread, process: this.#processOf.get(step.thread) ?? step.thread, call: step.call };
+    return {
+      kind: "start",
+      thread: step.thread,
+      process: this.#processOf.get(step.thread) ?? step.thread,
+      call: step.call,
+    };
   }
 
   /** To be told of each invocation and completion, once it is in the history. */
@@ -86,7 +91,8 @@ export class Schedule {
 
   #release(event: Op): void {
     const thread = this.#threadOf.get(event.process);
-    if (thread === undefined) throw new Error(`process ${event.process} completed an operation but runs on no thread`);
+    if (thread === undefined)
+      throw new Error(`process ${event.process} completed an operation but runs on no thread`);
     let at = 0;
     while (at < this.#free.length && (this.#free[at] as Thread) < thread) at++;
     this.#free = this.#free.toSpliced(at, 0, thread);

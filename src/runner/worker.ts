@@ -13,7 +13,8 @@ export interface WorkerOptions {
 
 /** What a thrown value says, without a stack: stacks hold paths and would differ between machines. */
 export function describeError(error: unknown): string {
-  if (error instanceof Error) return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  if (error instanceof Error)
+    return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
   return String(error);
 }
 

@@ -1,0 +1,59 @@
+/** Changes of membership, one at a time, and the leader's office handed over. */
+import type { Cluster, Members } from "../src/cluster.ts";
+import type { Fault } from "../src/fault.ts";
+import type { Json, NodeId } from "../src/history/op.ts";
+import { spanFault } from "./spans.ts";
+
+function membersOf(cluster: Cluster<unknown>): Members {
+  const members = cluster.can.members;
+  if (members === undefined) throw new Error("this place cannot change the membership");
+  return members;
+}
+
+/**
+ * A span removes a member (wiped, so that it never returns under its old identity) and the heal brings one in, as a
+ * learner first every other time: the cluster is back at its size once healed.
+ */
+export const membership: Fault = spanFault({
+  name: "membership",
+  summary: "removes members and adds new ones, as voters or as learners that are promoted",
+  needs: ["members"],
+  leastNodes: 3,
+  colour: "#16a085",
+  draw: (random) => ({ learner: random.chance(0.5) }),
+  async begin(cluster, value, random) {
+    const members = membersOf(cluster);
+    const { voters } = await members.list();
+    if (voters.length < 3) throw new Error(`only ${voters.length} voters are left: none can be spared`);
+    const victim = random.pick(voters);
+    const removed = await members.remove(victim);
+    return {
+      evidence: { removed: victim, effect: removed },
+      async heal() {
+        const added = await grow(members, victim, value.learner === true);
+        return { evidence: { added }, bites: 1 };
+      },
+    };
+  },
+});
+
+async function grow(members: Members, node: NodeId, learner: boolean): Promise<Json> {
+  const added = await members.add(node, learner);
+  if (!learner) return { node, added };
+  return { node, added, promoted: await members.promote(node) };
+}
+
+export const transfer: Fault = spanFault({
+  name: "transfer",
+  summary: "asks the leader to hand its office to another member",
+  needs: ["members"],
+  leastNodes: 2,
+  colour: "#1abc9c",
+  share: 0.2,
+  draw: () => ({}),
+  async begin(cluster, _value, random) {
+    const to = random.pick(cluster.nodes);
+    const effect = await membersOf(cluster).transferLeader(to);
+    return { evidence: { to, effect }, heal: async () => ({ evidence: {}, bites: 1 }) };
+  },
+});

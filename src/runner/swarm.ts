@@ -1,0 +1,64 @@
+/**
+ * Swarm testing (Groce et al., ISSTA 2012): each seed draws its own sizes, knobs and classes of faults. Leaving most
+ * features out of a run reaches states that a run with everything on never sees; small knobs (one entry per message,
+ * a snapshot every twenty entries) make rare interleavings common.
+ */
+import { type Plan, type PlanInput, parsePlan } from "../plan.ts";
+import { type Random, seededRandom } from "../runtime/random.ts";
+
+/** The concrete plan of an input: what is set stays, what is not set is drawn from the seed if `swarm` is on. */
+export function resolvePlan(input: PlanInput): Plan {
+  const framed = parsePlan(input);
+  if (!framed.swarm) return framed;
+  const random = seededRandom(framed.seed).fork("swarm");
+  const { swarm: _, ...fixed } = input;
+  const drawn = draw(framed, random);
+  return parsePlan({
+    ...drawn,
+    ...fixed,
+    raftkv: { ...drawn.raftkv, ...fixed.raftkv },
+    network: { ...drawn.network, ...fixed.network },
+    disk: { ...drawn.disk, ...fixed.disk },
+    // Which of the allowed classes take part is drawn even if the list was given.
+    faults: drawn.faults,
+  });
+}
+
+function draw(plan: Plan, random: Random): PlanInput {
+  const pick = <T>(label: string, items: readonly T[]): T => random.fork(label).pick(items);
+  const latencyMs = pick("latency", [0.5, 1, 1, 5, 20, 50]);
+  // An election has to outlast several round trips, or no leader ever stays.
+  const tickMs = Math.max(pick("tick", [20, 50, 100]), Math.ceil(latencyMs * 2));
+  return {
+    nodes: pick("nodes", [3, 3, 3, 5, 5, 4, 7]),
+    concurrency: pick("concurrency", [3, 5, 10, 10, 20]),
+    rate: pick("rate", [20, 50, 50, 100]),
+    faults: drawFaults(plan.faults, random.fork("faults")),
+    faultInterval: pick("fault-interval", [3, 5, 10]),
+    raftkv: {
+      tickMs,
+      electionTicks: pick("election", [8, 10, 20]),
+      snapshotEvery: pick("snapshot", [20, 100, 1_000]),
+      catchUpEntries: pick("catch-up", [0, 10, 200]),
+      maxEntriesPerMessage: pick("entries", [1, 3, 64]),
+      maxInflightMessages: pick("inflight", [1, 4, 64]),
+      segmentBytes: pick("segment", [4_096, 65_536, 1_048_576]),
+      peerTransport: pick("transport", ["stream", "stream", "datagram"] as const),
+      watchMaxEvents: pick("watch-events", [1, 8, 1_000]),
+    },
+    network: {
+      latencyMs,
+      loss: pick("loss", [0, 0, 0.01, 0.05]),
+      duplicate: pick("duplicate", [0, 0, 0.02]),
+      codec: random.fork("codec").chance(0.1),
+    },
+    disk: { syncMs: pick("sync", [0.2, 1, 1, 10]) },
+  };
+}
+
+/** Each class takes part with probability 1/2, at least one does. */
+function drawFaults(faults: readonly string[], random: Random): string[] {
+  if (faults.length === 0) return [];
+  const drawn = faults.filter((fault) => random.fork(fault).chance(0.5));
+  return drawn.length > 0 ? drawn : [random.fork("only").pick(faults)];
+}

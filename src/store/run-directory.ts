@@ -1,0 +1,144 @@
+/**
+ * A run on disk: one directory per run, `STORE/WORKLOAD/TIME-SEED/`, and `STORE/latest` pointing at the newest.
+ *
+ *   plan.json      the plan: alone enough to repeat a simulated run
+ *   history.jsonl  the journal, written while the run goes on
+ *   trace.jsonl    what nodes told of their inside: elections, commits, snapshots, fault spans
+ *   messages.jsonl messages between hosts, where the place can see them
+ *   result.json    verdicts and evidence; missing if the run did not finish
+ *   report.html    the report
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import type { ClusterEvent } from "../cluster.ts";
+import type { History } from "../history/history.ts";
+import { type Plan, parsePlan, UsageError } from "../plan.ts";
+import type { MessageRecord, RunResult } from "../result.ts";
+import { Journal, jsonLines, readJournal } from "./journal.ts";
+
+const FILES = {
+  plan: "plan.json",
+  history: "history.jsonl",
+  trace: "trace.jsonl",
+  messages: "messages.jsonl",
+  result: "result.json",
+  report: "report.html",
+} as const;
+
+/** Everything a report needs to know about a run. */
+export interface FinishedRun {
+  readonly plan: Plan;
+  readonly history: History;
+  /** The journal ended in the middle of a line: the tester died. */
+  readonly torn: boolean;
+  readonly trace: readonly ClusterEvent[];
+  readonly messages: readonly MessageRecord[];
+  /** Undefined if the tester died before the verdict. */
+  readonly result: RunResult | undefined;
+}
+
+export class RunDirectory {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes a new directory for a run that starts now, and points `latest` at it. */
+  static create(store: string, plan: Plan, now: Date): RunDirectory {
+    const stamp = now.toISOString().replaceAll(":", "").replace("T", "-").slice(0, 17);
+    const parent = join(store, plan.workload);
+    mkdirSync(parent, { recursive: true });
+    for (let attempt = 0; ; attempt++) {
+      const suffix = attempt === 0 ? "" : `-${attempt}`;
+      const path = join(parent, `${stamp}-seed${plan.seed}${suffix}`);
+      try {
+        mkdirSync(path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "EEXIST" && attempt < 1_000) continue;
+        throw error;
+      }
+      const run = new RunDirectory(path);
+      writeFileSync(run.file("plan"), `${JSON.stringify(plan, null, 2)}\n`, { flag: "wx" });
+      run.#pointLatest(store);
+      return run;
+    }
+  }
+
+  /** An existing run: the directory, a link to it, or a file in it. Throws UsageError if it is none. */
+  static open(path: string): RunDirectory {
+    if (!existsSync(path)) throw new UsageError(`${path}: no such run; expected a run directory such as store/latest`);
+    const directory = existsSync(join(path, FILES.plan)) ? path : dirname(path);
+    if (!existsSync(join(directory, FILES.plan))) {
+      throw new UsageError(`${path}: not a run directory: it has no ${FILES.plan}`);
+    }
+    return new RunDirectory(directory);
+  }
+
+  /** Replaces the link atomically, so that a reader never finds it missing. */
+  #pointLatest(store: string): void {
+    const link = join(store, "latest");
+    const aside = join(store, `.latest-${basename(this.path)}`);
+    rmSync(aside, { force: true });
+    symlinkSync(relative(store, this.path), aside);
+    renameSync(aside, link);
+  }
+
+  file(name: keyof typeof FILES): string {
+    return resolve(this.path, FILES[name]);
+  }
+
+  openJournal(): Journal {
+    return new Journal(this.file("history"));
+  }
+
+  writeTrace(trace: readonly ClusterEvent[], messages: readonly MessageRecord[]): void {
+    writeFileSync(this.file("trace"), lines(trace));
+    if (messages.length > 0) writeFileSync(this.file("messages"), lines(messages));
+  }
+
+  /** Written aside and renamed: a result is whole or missing. */
+  writeResult(result: RunResult): void {
+    const aside = `${this.file("result")}.part`;
+    writeFileSync(aside, `${JSON.stringify(result, null, 2)}\n`);
+    renameSync(aside, this.file("result"));
+  }
+
+  writeReport(html: string): void {
+    writeFileSync(this.file("report"), html);
+  }
+
+  plan(): Plan {
+    return parsePlan(readJson(this.file("plan")), this.file("plan"));
+  }
+
+  read(): FinishedRun {
+    const { history, torn } = readJournal(this.file("history"));
+    const optional = <T>(name: "trace" | "messages"): readonly T[] => {
+      if (!existsSync(this.file(name))) return [];
+      const values: T[] = [];
+      for (const { value } of jsonLines(this.file(name))) values.push(value as T);
+      return values;
+    };
+    return {
+      plan: this.plan(),
+      history,
+      torn,
+      trace: optional<ClusterEvent>("trace"),
+      messages: optional<MessageRecord>("messages"),
+      result: existsSync(this.file("result")) ? (readJson(this.file("result")) as RunResult) : undefined,
+    };
+  }
+}
+
+function lines(values: readonly unknown[]): string {
+  return values.map((value) => `${JSON.stringify(value)}\n`).join("");
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
