@@ -1,0 +1,27 @@
+/** Half-open intervals of keys, as requests spell them: `key` and an exclusive `rangeEnd`. */
+import type { Bytes } from "./request.ts";
+
+/** A range end that means "and all keys after `key`". */
+export const FROM_KEY: Bytes = "\0";
+/** Greater than every key, whose characters end at U+00FF. */
+const AFTER_ALL_KEYS = "\u0100";
+
+/** The exclusive end to compare keys with; undefined when the interval is the single key. */
+export function upperBound(rangeEnd: Bytes | undefined): string | undefined {
+  if (rangeEnd === undefined || rangeEnd === "") return undefined;
+  return rangeEnd === FROM_KEY ? AFTER_ALL_KEYS : rangeEnd;
+}
+
+/** Whether `candidate` is in the interval; `end` comes from `upperBound`. */
+export function contains(key: Bytes, end: string | undefined, candidate: Bytes): boolean {
+  return end === undefined ? candidate === key : candidate >= key && candidate < end;
+}
+
+/** The range end that makes `prefix` an interval of all keys beginning with it. */
+export function prefixEnd(prefix: Bytes): Bytes {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    const code = prefix.charCodeAt(i);
+    if (code < 0xff) return prefix.slice(0, i) + String.fromCharCode(code + 1);
+  }
+  return FROM_KEY;
+}

@@ -1,0 +1,88 @@
+/**
+ * The store's state as bytes: JSON, whose characters are the bytes. Everything is in a fixed order, so that equal
+ * states are equal bytes.
+ */
+import type { Lease } from "./lease-table.ts";
+import type { Bytes, KeyValue, LeaseId, Revision } from "./request.ts";
+
+export type State = {
+  readonly compactRevision: Revision;
+  /** What the log does not hold, in key order. */
+  readonly base: readonly KeyValue[];
+  /** Versions by revision, from the compact revision (or 1) to the newest. */
+  readonly log: readonly (readonly KeyValue[])[];
+  readonly leases: readonly (Omit<Lease, "keys"> & { readonly keys: readonly Bytes[] })[];
+};
+
+const FORMAT = "faultline-kv-1";
+
+type Row = readonly [
+  key: Bytes,
+  create: Revision,
+  mod: Revision,
+  version: number,
+  value: Bytes,
+  lease: LeaseId,
+];
+
+export function encodeState(state: State): Uint8Array {
+  const document = [
+    FORMAT,
+    state.compactRevision,
+    state.base.map(row),
+    state.log.map((changes) => changes.map(row)),
+    state.leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]),
+  ];
+  return Buffer.from(JSON.stringify(document), "latin1");
+}
+
+/** Throws when the bytes are no state. */
+export function decodeState(bytes: Uint8Array): State {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const document = list(JSON.parse(text));
+  if (document.length !== 5 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
+  return {
+    compactRevision: count(document[1]),
+    base: list(document[2]).map(keyValue),
+    log: list(document[3]).map((changes) => list(changes).map(keyValue)),
+    leases: list(document[4]).map((value) => {
+      const [id, ttl, remaining, keys] = list(value);
+      return { id: string(id), ttl: count(ttl), remaining: count(remaining), keys: list(keys).map(string) };
+    }),
+  };
+}
+
+function row(kv: KeyValue): Row {
+  return [kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease];
+}
+
+function keyValue(value: unknown): KeyValue {
+  const [key, create, mod, version, bytes, lease] = list(value);
+  return {
+    key: string(key),
+    createRevision: count(create),
+    modRevision: count(mod),
+    version: count(version),
+    value: string(bytes),
+    lease: string(lease),
+  };
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw malformed("a list is missing");
+  return value;
+}
+
+function string(value: unknown): string {
+  if (typeof value !== "string") throw malformed("a string is missing");
+  return value;
+}
+
+function count(value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw malformed("a number is missing");
+  return value as number;
+}
+
+function malformed(what: string): Error {
+  return new Error(`malformed snapshot: ${what}`);
+}
