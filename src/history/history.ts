@@ -114,7 +114,7 @@ function operation(invocation: Invocation, completion: Op | undefined): Operatio
 
 export class History<S extends Signature = Signature> {
   /** The events of the whole history; a part finds its own in it. */
-  readonly #whole: readonly Op<S>[];
+  #whole: readonly Op<S>[];
   /** The operations this view consists of; undefined until asked for, in the whole history only. */
   #client: readonly Operation<S>[] | undefined;
   /** Kept from validation until the operations are built. */
@@ -124,22 +124,28 @@ export class History<S extends Signature = Signature> {
   #parts: ReadonlyMap<string, History<S>> | undefined;
   #functions: ReadonlyMap<string, readonly Operation<S>[]> | undefined;
 
-  private constructor(whole: readonly Op<S>[], part?: readonly Operation<S>[]) {
-    this.#whole = whole;
-    this.#client = part;
-    if (part === undefined) {
-      this.#completions = pair(whole as readonly Op[]);
-      this.#events = whole;
-    } else this.#nemesis = [];
+  /**
+   * `events` must not change afterwards. Throws `MalformedHistory` unless indexes count up from 0, every completion
+   * follows an invocation of the same function by the same process, no process has two operations pending, and no
+   * process (but the nemesis) is used again after an `info`.
+   */
+  constructor(events: readonly Op<S>[]) {
+    this.#whole = events;
+    this.#events = events;
+    this.#completions = pair(events as readonly Op[]);
   }
 
-  /**
-   * The history of a list of events, which must not change afterwards. Throws `MalformedHistory` unless indexes
-   * count up from 0, every completion follows an invocation of the same function by the same process, no process
-   * has two operations pending, and no process (but the nemesis) is used again after an `info`.
-   */
-  static of<S extends Signature = Signature>(events: readonly Op<S>[]): History<S> {
-    return new History(events);
+  /** The view of some of the operations of a history already validated. */
+  static #part<S extends Signature>(
+    whole: readonly Op<S>[],
+    operations: readonly Operation<S>[],
+  ): History<S> {
+    const part = new History<S>([]);
+    part.#whole = whole;
+    part.#client = operations;
+    part.#events = undefined;
+    part.#nemesis = [];
+    return part;
   }
 
   /** All events in order: clients' and the nemesis's, or those of one key in a part. */
@@ -167,7 +173,7 @@ export class History<S extends Signature = Signature> {
 
   /** The part of the history that concerns one key; empty if it was never used. */
   forKey(key: string): History<S> {
-    return this.#byKey().get(key) ?? new History(this.#whole, []);
+    return this.#byKey().get(key) ?? History.#part(this.#whole, []);
   }
 
   /** The clients' operations of one function, by invocation. */
@@ -204,7 +210,7 @@ export class History<S extends Signature = Signature> {
     if (this.#parts === undefined) {
       const parts = new Map<string, History<S>>();
       for (const [key, operations] of groupBy(this.client, (operation) => operation.key))
-        parts.set(key, new History(this.#whole, operations));
+        parts.set(key, History.#part(this.#whole, operations));
       this.#parts = parts;
     }
     return this.#parts;

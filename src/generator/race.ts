@@ -1,0 +1,86 @@
+/**
+ * Several generators asked about the same moment: the first that is ready wins, and those that wait are kept in
+ * the state they want to wait in. The single place where answers of many branches become one.
+ */
+import type { Nanos, Signature } from "../history/op.ts";
+import type { Context, OpGenerator, Step } from "./generator.ts";
+import { empty } from "./source.ts";
+
+export class Race<S extends Signature> {
+  #branches: readonly OpGenerator<S>[];
+  readonly #original: readonly OpGenerator<S>[];
+  #ready: Extract<Step<S>, { kind: "op" }> | undefined;
+  #winner = -1;
+  #waiting = false;
+  #until: Nanos | undefined;
+
+  constructor(branches: readonly OpGenerator<S>[]) {
+    this.#branches = branches;
+    this.#original = branches;
+  }
+
+  /** Asks one branch; true if it could start now. A branch that is done is `empty` from then on. */
+  ask(index: number, context: Context): boolean {
+    const branch = this.#branches[index] as OpGenerator<S>;
+    if (branch === empty) return false;
+    const step = branch.next(context);
+    switch (step.kind) {
+      case "done":
+        this.replace(index, empty);
+        return false;
+      case "wait":
+        this.replace(index, step.rest);
+        this.#wait(step.until);
+        return false;
+      case "op":
+        if (step.at > context.time) {
+          this.#wait(step.at);
+          return false;
+        }
+        if (this.#ready === undefined) {
+          this.#ready = step;
+          this.#winner = index;
+        }
+        return true;
+    }
+  }
+
+  /** Gives a branch another state. */
+  replace(index: number, branch: OpGenerator<S>): void {
+    if (this.#branches[index] === branch) return;
+    if (this.#branches === this.#original) this.#branches = this.#original.slice();
+    (this.#branches as OpGenerator<S>[])[index] = branch;
+  }
+
+  /** Index of the branch that starts an operation, or -1. */
+  get winner(): number {
+    return this.#winner;
+  }
+
+  /** The process-to-be of the winner runs on this thread. */
+  get ready(): Extract<Step<S>, { kind: "op" }> | undefined {
+    return this.#ready;
+  }
+
+  /** True if every branch has ended, as far as asked. */
+  get over(): boolean {
+    return this.#ready === undefined && !this.#waiting && this.#branches.every((branch) => branch === empty);
+  }
+
+  /**
+   * The common answer of the branches asked: an operation, or a wait until the earliest wants to be asked again.
+   * `rebuild` gives the generator made of the branches' new states; `self` stands for unchanged ones.
+   */
+  step(self: OpGenerator<S>, rebuild: (branches: readonly OpGenerator<S>[]) => OpGenerator<S>): Step<S> {
+    const ready = this.#ready;
+    if (ready !== undefined) this.replace(this.#winner, ready.rest);
+    const rest = this.#branches === this.#original ? self : rebuild(this.#branches);
+    if (ready !== undefined) return { ...ready, rest };
+    return this.#until === undefined ? { kind: "wait", rest } : { kind: "wait", until: this.#until, rest };
+  }
+
+  #wait(until: Nanos | undefined): void {
+    this.#waiting = true;
+    if (until !== undefined && (this.#until === undefined || until < this.#until)) this.#until = until;
+  }
+}
