@@ -127,7 +127,7 @@ function partsOf<S extends Signature, State, In, Out>(
         invoked: invokeIndex,
         completed: type === "ok" ? completeIndex : PENDING,
         process,
-        ...(node === undefined ? {} : { node }),
+        node,
       });
     }
   }

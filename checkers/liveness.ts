@@ -1,88 +1,83 @@
 /**
- * Liveness after heal: once all damage is undone, the system must serve again, and soon.
+ * Liveness: once the damage is undone, the system must serve again, within a bound.
  *
- * The runner marks the moment in the history by an operation of the nemesis, invoked when it begins to heal what
- * is left of all faults and completed `ok` when every node answers: its function is `RECOVERED`. What clients
- * invoke after the completion is the final phase.
+ * The history tells when: the nemesis invokes `heal-core` (a quorum is healed, the rest stays broken) and `heal-all`
+ * when it begins, and completes them with what it saw: `recovered`, nanoseconds until every healed member served,
+ * or null if one had not by `bound`. What clients invoke after `heal-all` has completed is the final phase.
  */
-import type { Anomaly, Checker } from "../src/checker.ts";
-import type { Nanos, Op } from "../src/history/op.ts";
+import type { Checker } from "../src/checker.ts";
+import type { Json, Nanos, Op } from "../src/history/op.ts";
+import { SECOND } from "../src/runtime/runtime.ts";
+import { Findings, who } from "./findings.ts";
 
-/** The function of the nemesis that ends the faults; its completion starts the final phase. */
-export const RECOVERED = "recover";
+const HEALS: readonly string[] = ["heal-core", "heal-all"];
 
-/** Listed one by one up to this many; the reason gives the number of all. */
-const LISTED = 10;
+type Healed = { readonly bound: Nanos; readonly recovered: Nanos | null };
 
 /**
- * Operations of the final phase may fail in the first `grace` nanoseconds of it. Later ones must succeed, and all
- * must be answered within `grace`. `unknown` if the run has no final phase or nothing was asked in it.
+ * Every heal must be followed by recovery. In the final phase an operation may fail in the first `bound`
+ * nanoseconds (a last election may be due), but later ones must succeed, and none may take longer than `bound`.
+ * `unknown` if nothing was healed, or if no operation of the final phase succeeded though none had to.
  */
-export function liveness(grace: Nanos): Checker {
-  return {
-    name: "liveness",
-    check(history) {
-      const marker = history.nemesis.findLast((event) => event.f === RECOVERED && event.type === "ok");
-      const nothing = { checker: "liveness", validity: "unknown", checked: 0, anomalies: [] } as const;
-      if (marker === undefined) return { ...nothing, reason: wasTried(history.nemesis) };
-      const final = history.client.filter((operation) => operation.invokeIndex > marker.index);
-      if (final.length === 0) return { ...nothing, reason: "no client did anything after recovery" };
+export const liveness: Checker = {
+  name: "liveness",
+  check(history) {
+    const findings = new Findings();
+    const evidence: { [heal: string]: Json } = {};
+    let checked = 0;
+    let last: { readonly event: Op; readonly healed: Healed } | undefined;
+    for (const event of history.nemesis) {
+      if (event.type !== "ok" || !HEALS.includes(event.f)) continue;
+      const healed = healedOf(event.value);
+      if (healed === undefined) continue;
+      checked++;
+      evidence[event.f] = { recovered: healed.recovered };
+      if (event.f === "heal-all") last = { event, healed };
+      if (healed.recovered !== null) continue;
+      const healedPart = event.f === "heal-core" ? "a quorum of the nodes" : "every node";
+      findings.add("no recovery", "liveness", [event.index], () => {
+        return `${healedPart} had been healed, but ${seconds(healed.bound)} later not all of them served.`;
+      });
+    }
+    if (last === undefined)
+      return findings.verdict("liveness", checked, "heals", {
+        doubt: "The run was never healed as a whole.",
+      });
 
-      const anomalies: Anomaly[] = [];
-      let stuck = 0;
-      let firstOk = Number.POSITIVE_INFINITY;
-      for (const operation of final) {
-        const { f, type, process, node, invokeTime, completeTime, error } = operation;
-        if (type === "ok") firstOk = Math.min(firstOk, completeTime);
-        const late = completeTime - invokeTime > grace;
-        if (type === "ok" ? !late : invokeTime - marker.time < grace && !late) continue;
-        if (++stuck > LISTED) continue;
-        const who = `process ${process}${node === undefined ? "" : ` at ${node}`}`;
-        const after = `${seconds(invokeTime - marker.time)} after recovery`;
+    const { event, healed } = last;
+    let successes = 0;
+    let operations = 0;
+    for (const operation of history.client) {
+      if (operation.invokeIndex < event.index) continue;
+      operations++;
+      const { f, type, invokeTime, completeTime, invokeIndex, completeIndex, error } = operation;
+      const late = completeTime - invokeTime > healed.bound;
+      if (type === "ok") successes++;
+      if (!late && (type === "ok" || invokeTime - event.time < healed.bound)) continue;
+      findings.add("no progress", "liveness", [event.index, invokeIndex, completeIndex], () => {
         const outcome =
-          type === "ok"
-            ? `took ${seconds(completeTime - invokeTime)}`
-            : `ended as ${type} (${(error ?? "").split("\n", 1)[0]})`;
-        anomalies.push({
-          name: "no progress",
-          guarantee: "liveness",
-          explanation: `${f} by ${who}, invoked ${after}, ${outcome}, though nothing was broken any more.`,
-          witness: [
-            marker.index,
-            operation.invokeIndex,
-            ...(Number.isFinite(operation.completeIndex) ? [operation.completeIndex] : []),
-          ],
-        });
-      }
-      const evidence = { recovery: Number.isFinite(firstOk) ? firstOk - marker.time : null };
-      const verdict = { checker: "liveness", checked: final.length, anomalies, evidence };
-      if (stuck > 0)
-        return {
-          ...verdict,
-          validity: "invalid",
-          reason: `${stuck} of ${final.length} operations after recovery did not succeed within ${seconds(grace)}`,
-        };
-      if (!Number.isFinite(firstOk))
-        return {
-          ...verdict,
-          validity: "unknown",
-          reason: "operations after recovery failed, but none was invoked late enough to count",
-        };
-      return {
-        ...verdict,
-        validity: "valid",
-        reason: `the first success came ${seconds(firstOk - marker.time)} after recovery`,
-      };
-    },
-  };
-}
+          type === "ok" ? `took ${seconds(completeTime - invokeTime)}` : `ended as ${type} (${error})`;
+        const since = seconds(invokeTime - event.time);
+        return `${f} by ${who(operation)}, ${since} after everything had been healed, ${outcome}.`;
+      });
+    }
+    const idle = operations > 0 && successes === 0;
+    return findings.verdict("liveness", checked + operations, "heals and final operations", {
+      doubt: idle
+        ? "No operation of the final phase succeeded, though none came late enough to count."
+        : undefined,
+      evidence,
+    });
+  },
+};
 
-function wasTried(nemesis: readonly Op[]): string {
-  return nemesis.some((event) => event.f === RECOVERED)
-    ? "the system did not recover before the run ended"
-    : "the run has no final phase";
+function healedOf(value: Json): Healed | undefined {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
+  const { bound, recovered } = value as { readonly [field: string]: Json };
+  if (typeof bound !== "number" || (typeof recovered !== "number" && recovered !== null)) return undefined;
+  return { bound, recovered };
 }
 
 function seconds(nanos: Nanos): string {
-  return `${(nanos / 1e9).toFixed(3)} s`;
+  return `${(nanos / SECOND).toFixed(3)} s`;
 }

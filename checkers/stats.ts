@@ -5,11 +5,14 @@ import type { Json } from "../src/history/op.ts";
 /** A function tried at least this often without a single success makes the verdict `unknown`. */
 const OFTEN = 10;
 
+/** Errors of the language itself: the client stumbled over its own code. */
+const DEFECT = /^(Type|Range|Reference|Syntax|Assertion)Error\b/;
+
 type Counts = { ok: number; fail: number; info: number };
 
 /**
  * Counts outcomes by function and errors by their first line. `unknown` if a function invoked often was never ok,
- * if nothing was ok at all, or if a client threw an error it did not expect (told by its stack trace).
+ * if nothing was ok at all, or if a client failed by a defect of its own.
  */
 export const stats: Checker = {
   name: "stats",
@@ -29,7 +32,7 @@ export const stats: Checker = {
       if (error === undefined) continue;
       const line = error.split("\n", 1)[0] as string;
       errors.set(line, (errors.get(line) ?? 0) + 1);
-      if (/\n\s+at /.test(error) && !unhandled.has(line)) unhandled.set(line, completeIndex);
+      if (DEFECT.test(error) && !unhandled.has(line)) unhandled.set(line, completeIndex);
     }
     const evidence: Json = {
       functions: Object.fromEntries([...byFunction].map(([f, counts]) => [f, { ...counts }])),
@@ -44,7 +47,7 @@ export const stats: Checker = {
       return {
         ...verdict,
         validity: "unknown",
-        reason: `a client stumbled over an error it did not expect, first in event ${error[1]}: ${error[0]}`,
+        reason: `a client has a defect, first seen in event ${error[1]}: ${error[0]}`,
       };
     if (ok === 0)
       return { ...verdict, validity: "unknown", reason: `none of ${attempts} operations succeeded` };

@@ -1,5 +1,6 @@
 /** Names a violation and tells it in plain words, from the few operations that contradict each other. */
 import type { Json } from "../../src/history/op.ts";
+import { who } from "../findings.ts";
 import { type Access, type Action, type Model, PENDING } from "./model.ts";
 
 export interface Explanation {
@@ -103,10 +104,6 @@ export function explain<State, In, Out>(
       ? `${unnamed.explanation.slice(0, -1)}, whether or not the unanswered ones took effect.`
       : unnamed.explanation,
   };
-}
-
-function who({ process, node }: { readonly process: number; readonly node?: string }): string {
-  return node === undefined ? `process ${process}` : `process ${process} at ${node}`;
 }
 
 function pastPerfect(told: string): string {

@@ -53,7 +53,7 @@ export interface Action<In, Out> {
   /** `PENDING`: it may take effect at any time after its invocation, or never. */
   readonly completed: number;
   readonly process: Process;
-  readonly node?: NodeId;
+  readonly node: NodeId | undefined;
 }
 
 /** In place of the index of a completion that never came, or that did not tell the outcome. */

@@ -29,6 +29,7 @@ function actionsOf<In, Out>(
       invoked: index(i, false),
       completed: pending === 0 ? PENDING : index(i, true),
       process: i,
+      node: undefined,
     }));
   });
 }
@@ -116,6 +117,7 @@ describe("search", () => {
       invoked: value,
       completed: 100 + value,
       process: value,
+      node: undefined,
     });
     const result = search(register(), [write(1), write(2), write(3)], new Budget(2));
     expect(result).toEqual({ kind: "exhausted", placed: 2, required: 3 });
