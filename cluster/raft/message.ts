@@ -115,8 +115,9 @@ export type Proposal =
   | { readonly kind: "config"; readonly change: ConfigChange; readonly data: Uint8Array };
 
 /**
- * accepted: appended to the leader's log (it may still be lost). forwarded: sent to the leader (it may be lost on
- * the way). Otherwise it was dropped here and will never take effect.
+ * accepted: appended to the leader's log (it may still be lost); `index` is that of the first proposal, the others
+ * follow it. forwarded: sent to the leader (it may be lost on the way). Otherwise all of them were dropped here and
+ * will never take effect; "no-leader": none is known, or forwarding to it is disabled.
  */
 export type ProposeResult =
   | { readonly outcome: "accepted"; readonly index: Index; readonly term: Term }
@@ -128,6 +129,7 @@ export type ProposeResult =
         | "transferring"
         | "too-much-uncommitted"
         | "config-change-pending"
+        | "invalid-config-change"
         | "not-member";
     };
 
