@@ -1,7 +1,7 @@
-/** What operators do: compact, defragment, snapshot. Harmless by promise, and where bugs live. */
+/** What operators do: compact, snapshot. Harmless by promise, and where bugs live. */
 import type { Admin, Cluster } from "../src/cluster.ts";
 import type { Fault } from "../src/fault.ts";
-import type { Json, NodeId } from "../src/history/op.ts";
+import type { Json } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { spanFault } from "./spans.ts";
 
@@ -27,17 +27,12 @@ function adminFault(
   });
 }
 
-const anyNode = (cluster: Cluster<unknown>, random: Random): NodeId => random.pick(cluster.nodes);
-
 export const adminFaults: readonly Fault[] = [
   adminFault(
     "compact",
     "compacts the store's history, at its head or a little before",
     "#7f8c8d",
     (admin, _cluster, random) => admin.compact(random.pick([0, 0, 1, 10])),
-  ),
-  adminFault("defragment", "defragments a member", "#bdc3c7", (admin, cluster, random) =>
-    admin.defragment(anyNode(cluster, random)),
   ),
   adminFault("snapshot", "makes members snapshot and drop their logs", "#34495e", async (admin, cluster) => {
     const effects: { [node: string]: Json } = {};

@@ -96,8 +96,7 @@ function triggered(trigger: Trigger): Fault {
         const blow = stream.fork("blow").pick(trigger.blows);
         bites += await blow(cluster, event.node, Number(value.holdMs) * MILLISECOND, stream, runtime);
       };
-      const unsubscribe = events.subscribe((event) => {
-        if (!trigger.on.includes(event.kind)) return;
+      const unsubscribe = events.subscribe(trigger.on, (event) => {
         const stream = random.fork(count++);
         if (!stream.fork("strike").chance(Number(value.chance))) return;
         victims.push(event.node);

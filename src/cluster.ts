@@ -116,7 +116,6 @@ export interface Members {
 export interface Admin {
   /** Compacts the store's history at its head minus `keep` revisions. */
   compact(keep: number): Promise<Json>;
-  defragment(node: NodeId): Promise<Json>;
   /** Makes the node snapshot its state machine and drop its log before it. */
   snapshot(node: NodeId): Promise<Json>;
 }
@@ -129,8 +128,8 @@ export interface ClusterEvent {
   readonly detail: { readonly [field: string]: Json };
 }
 export interface Events {
-  /** Calls `listener` for each event from now on; the function returned ends it. */
-  subscribe(listener: (event: ClusterEvent) => void): () => void;
+  /** Calls `listener` for each event of these kinds from now on; the function returned ends it. */
+  subscribe(kinds: readonly string[], listener: (event: ClusterEvent) => void): () => void;
 }
 
 /**

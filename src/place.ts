@@ -26,8 +26,11 @@ export interface Stage<Api> {
   readonly cluster: Cluster<Api>;
   /** The tester's own door to time and chance. */
   readonly runtime: Runtime;
-  /** Lets time pass until `work` has settled. Rejects if time stands still, runs away, or exceeds `limit`. */
-  drive<T>(work: Promise<T>, limit: Nanos): Promise<T>;
+  /**
+   * Lets time pass until `work` has settled; rejects if it does. Gives a reason in words if it had to give up: the
+   * system kept itself busy without end, or made no progress for `limit` nanoseconds.
+   */
+  drive(work: Promise<void>, limit: Nanos): Promise<string | undefined>;
   /** What the place itself saw. Call it after the last `drive`. */
   observed(): Observed;
   close(): Promise<void>;

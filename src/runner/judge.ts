@@ -1,17 +1,7 @@
 /** From many verdicts to one: the worst wins, and a run that proved too little says so. */
+import { worst } from "../../checkers/compose.ts";
 import type { Validity, Verdict } from "../checker.ts";
 import type { FaultSummary, NodeEnd, RunResult } from "../result.ts";
-
-const SEVERITY: { readonly [V in Validity]: number } = { valid: 0, unknown: 1, invalid: 2 };
-
-/** The worst of several validities; nothing at all is `unknown`. */
-export function worst(validities: readonly Validity[]): Validity {
-  let result: Validity | undefined;
-  for (const validity of validities) {
-    if (result === undefined || SEVERITY[validity] > SEVERITY[result]) result = validity;
-  }
-  return result ?? "unknown";
-}
 
 export function judge(
   verdicts: readonly Verdict[],

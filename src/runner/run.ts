@@ -6,6 +6,7 @@
  *   final     everything is healed; the workload's last reads
  *   verdict   checkers judge the history, the place adds what it saw inside
  */
+import { checkAll } from "../../checkers/compose.ts";
 import { Budget, type Checker, type Verdict } from "../checker.ts";
 import type { Fault, Injector } from "../fault.ts";
 import { any } from "../generator/combinators.ts";
@@ -56,14 +57,12 @@ export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
       sink.record(event);
       events.push(event);
     });
-    await stage.drive(recorded.play(), Math.round(plan.duration * SECOND) + GRACE);
+    const stuck = await stage.drive(recorded.play(), Math.round(plan.duration * SECOND) + GRACE);
     const observed = stage.observed();
     const history = new History(events);
-    const verdicts: Verdict[] = [];
-    for (const checker of [...workload.checkers, ...test.checkers]) {
-      verdicts.push(check(checker, history, plan.budget));
-    }
-    verdicts.push(...observed.verdicts);
+    const checkers = [...workload.checkers, ...test.checkers];
+    const verdicts = [...checkAll(checkers, history, new Budget(plan.budget)), ...observed.verdicts];
+    if (stuck !== undefined) verdicts.push(cutShort(stuck, events.length));
     const faults = recorded.faults();
     const result: RunResult = {
       ...judge(verdicts, faults, observed.nodeEnds),
@@ -72,9 +71,9 @@ export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
       nodeEnds: observed.nodeEnds,
       reached: observed.reached,
       counts: {
-        operations: history.operations.length,
+        operations: history.client.length,
         events: observed.events,
-        virtualSeconds: Math.round(recorded.end / 1e6) / 1e3,
+        virtualSeconds: Math.round(recorded.now() / 1e6) / 1e3,
       },
       traceHash: observed.traceHash,
       phases: recorded.phases,
@@ -86,14 +85,22 @@ export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
   }
 }
 
-/** A checker that throws has not checked: the verdict is unknown, and says why. */
-export function check(checker: Checker, history: History, budget: number): Verdict {
-  try {
-    return checker.check(history, new Budget(budget));
-  } catch (error) {
-    const reason = `the checker failed: ${error instanceof Error ? error.message : String(error)}`;
-    return { checker: checker.name, validity: "unknown", reason, checked: 0, anomalies: [] };
-  }
+/** A run that had to be given up: the system never came to the end of the plan. */
+function cutShort(reason: string, events: number): Verdict {
+  return {
+    checker: "progress",
+    validity: "invalid",
+    reason,
+    checked: events,
+    anomalies: [
+      {
+        name: "no progress",
+        guarantee: "liveness",
+        explanation: reason,
+        witness: events > 0 ? [events - 1] : [],
+      },
+    ],
+  };
 }
 
 class Recording<Api> {
@@ -103,7 +110,6 @@ class Recording<Api> {
   readonly #injectors = new Map<string, Injector>();
   readonly #starts = new Map<string, number>();
   readonly phases: { [phase: string]: Nanos } = {};
-  end: Nanos = 0;
 
   constructor(test: Test<Api>, stage: Stage<Api>, record: (event: Op) => void) {
     this.#test = test;
@@ -120,7 +126,7 @@ class Recording<Api> {
       concurrency: plan.concurrency,
       timeout: Math.round((plan.timeout + 1) * SECOND),
       open: (process: Process) => {
-        const node = nodes[process % nodes.length] as NodeId;
+        const node = nodes[(process % plan.concurrency) % nodes.length] as NodeId;
         return { client: workload.open(stage.cluster.api(node), process, stage.runtime), node };
       },
       nemesis: (call) => this.#perform(call),
@@ -161,8 +167,12 @@ class Recording<Api> {
     this.#enter("final");
     if (workload.final !== undefined) await this.#driver.phase(clients(workload.final));
     this.#enter("end");
-    this.end = this.#driver.now();
     this.#driver.close();
+  }
+
+  /** Time of the history. */
+  now(): Nanos {
+    return this.#driver.now();
   }
 
   faults(): FaultSummary[] {
