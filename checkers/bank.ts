@@ -51,7 +51,7 @@ export function bankChecker(options: BankCheckerOptions): Checker<BankSignature>
       judgeTransfers(transfers, findings);
       judgeSnapshots(transfers, reads, findings);
       judgeRealTime(transfers, reads, findings);
-      const doubt = transfers.length === 0 ? "No transfer succeeded, so no total could go wrong." : undefined;
+      const doubt = transfers.length === 0 ? "no transfer succeeded, so no total could go wrong" : undefined;
       return findings.verdict("bank", reads.length, "reads", {
         doubt,
         evidence: { transfers: transfers.length, reads: reads.length },

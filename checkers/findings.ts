@@ -53,14 +53,14 @@ export class Findings {
       return {
         ...base,
         validity: "invalid",
-        reason: `Found ${told.join(", ")} in ${checked} ${unit}.`,
+        reason: `found ${told.join(", ")} in ${checked} ${unit}`,
         evidence,
       };
     }
     if (checked === 0)
-      return { ...base, validity: "unknown", reason: `There were no ${unit} to check.`, evidence };
+      return { ...base, validity: "unknown", reason: `there were no ${unit} to check`, evidence };
     if (options.doubt !== undefined) return { ...base, validity: "unknown", reason: options.doubt, evidence };
-    return { ...base, validity: "valid", reason: `Nothing wrong in ${checked} ${unit}.`, evidence };
+    return { ...base, validity: "valid", reason: `nothing wrong with ${checked} ${unit}`, evidence };
   }
 }
 

@@ -95,7 +95,7 @@ export function setChecker(options: SetCheckerOptions): Checker<SetSignature> {
         if (fate !== "stable") counts[fate]++;
       }
 
-      const doubt = reads.length === 0 ? "No read succeeded, so no loss could show." : undefined;
+      const doubt = reads.length === 0 ? "no read succeeded, so no loss could show" : undefined;
       return findings.verdict("set", judged, "elements", {
         doubt,
         evidence: { ...counts, reads: reads.length, elements: elements.all.length },

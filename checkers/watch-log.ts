@@ -1,0 +1,479 @@
+/**
+ * The reference for all watches: every change of the store that left a trace, by revision.
+ *
+ * Acknowledged writes say what changed at which revision. Watch events say it too, and alone for writes whose
+ * outcome is unknown: such a write is in the log if any watch delivered it. Where sources contradict each other,
+ * an acknowledged write wins, then what fits the key's history, then what most watches say; the others are judged.
+ */
+import type { History, OperationOf } from "../src/history/history.ts";
+import type { Nanos } from "../src/history/op.ts";
+import { type Findings, who } from "./findings.ts";
+import { visitPrecedents } from "./precedence.ts";
+
+/** A key's value before a change. Revisions are of creation and of the last change; `version` counts changes. */
+export type ObservedVersion = {
+  readonly value: string;
+  readonly created: number;
+  readonly revision: number;
+  readonly version: number;
+};
+
+/** One change as a watch delivered it; `value`, `created` and `version` mean nothing in a delete. */
+export type ObservedEvent = ObservedVersion & {
+  readonly type: "put" | "delete";
+  readonly key: string;
+  readonly previous?: ObservedVersion;
+};
+
+export type ObservedResponse = {
+  readonly kind: "created" | "events" | "progress" | "canceled";
+  /** Since the invocation of the operation. */
+  readonly at: Nanos;
+  /** The store's, as the header says. */
+  readonly revision: number;
+  readonly events: readonly ObservedEvent[];
+  /** More of the same revision follow. */
+  readonly fragment: boolean;
+  /** In a cancellation because of compaction; else 0. */
+  readonly compactRevision: number;
+};
+
+/** What a watch was asked for. */
+export type WatchRequest = {
+  readonly key: string;
+  /** Exclusive; "" for the single key. */
+  readonly end: string;
+  /** First revision wanted; 0 for "from now on". */
+  readonly start: number;
+  readonly previous: boolean;
+  readonly progress: boolean;
+  readonly fragment: boolean;
+  readonly filters: readonly ("no-put" | "no-delete")[];
+};
+
+export type Change =
+  | { readonly type: "put"; readonly key: string; readonly value: string }
+  | { readonly type: "delete"; readonly key: string };
+
+export type WatchSignature = {
+  /** Every value is put at most once. */
+  put: { in: { readonly key: string; readonly value: string }; out: { readonly revision: number } };
+  /** Deletes the keys of [key, end), or `key` alone if `end` is ""; `deleted` are those that existed, sorted. */
+  delete: {
+    in: { readonly key: string; readonly end: string };
+    out: { readonly revision: number; readonly deleted: readonly string[] };
+  };
+  /** All at one revision; no two changes have the same key. */
+  txn: {
+    in: { readonly changes: readonly Change[] };
+    out: { readonly revision: number; readonly deleted: readonly string[] };
+  };
+  compact: { in: { readonly revision: number }; out: null };
+  /** The store's revision, read linearizably. */
+  read: { in: null; out: { readonly revision: number } };
+  /** Opens all watches at once and keeps them for `lifetime`, or until all have reached `until`, if not 0. */
+  watch: {
+    in: {
+      readonly watches: readonly WatchRequest[];
+      readonly lifetime: Nanos;
+      /** Times since the creation at which progress is asked for. */
+      readonly ask: readonly Nanos[];
+      readonly until: number;
+    };
+    out: {
+      readonly watches: readonly {
+        readonly responses: readonly ObservedResponse[];
+        readonly ended: string;
+      }[];
+    };
+  };
+};
+
+export type WatchOperation = OperationOf<WatchSignature, "watch"> & { readonly type: "ok" };
+type Write = OperationOf<WatchSignature, "put" | "delete" | "txn">;
+type AcknowledgedWrite = Write & { readonly type: "ok" };
+
+/** Something said about a change, by one or more watches. */
+interface Claim {
+  readonly event: ObservedEvent;
+  readonly by: WatchOperation;
+  count: number;
+}
+
+/** One change of one key. */
+export interface Entry {
+  readonly key: string;
+  readonly revision: number;
+  type: "put" | "delete";
+  value: string;
+  /** 0 while no watch has told, and in a delete. */
+  created: number;
+  version: number;
+  /** Position among the changes of its revision, if the write that made them is known. */
+  readonly order: number | undefined;
+  readonly write: AcknowledgedWrite | undefined;
+  /** Different accounts of it by watches. */
+  readonly claims: Claim[];
+  /** The change of the same key before it. */
+  before: Entry | undefined;
+  /** Writes of unknown outcome that nobody saw must lie between `before` and this. */
+  hidden: boolean;
+}
+
+/** The completion that proves a change. */
+export function proof(entry: Entry): number {
+  return entry.write?.completeIndex ?? entry.claims[0]?.by.completeIndex ?? Number.POSITIVE_INFINITY;
+}
+
+/** Who knows of a change, in words. */
+export function witnessOf(entry: Entry): string {
+  if (entry.write !== undefined) return `acknowledged to ${who(entry.write)}`;
+  const claim = entry.claims[0];
+  return claim === undefined ? "seen by nobody" : `delivered to ${who(claim.by)}`;
+}
+
+/** A change in words. */
+export function describe(change: {
+  readonly type: "put" | "delete";
+  readonly key: string;
+  readonly value: string;
+}) {
+  return change.type === "put" ? `put ${change.key} = ${change.value}` : `delete ${change.key}`;
+}
+
+export class EventLog {
+  readonly #findings: Findings;
+  readonly #history: History<WatchSignature>;
+  readonly #revisions = new Map<number, Entry[]>();
+  /** Values somebody tried to put, with the attempt. */
+  readonly #puts = new Map<string, Write>();
+  /** Unknown writes per key that may have happened unseen. */
+  readonly #openPuts = new Map<string, number>();
+  readonly #openDeletes: { readonly key: string; readonly end: string }[] = [];
+  #entries: readonly Entry[] = [];
+
+  constructor(history: History<WatchSignature>, watches: readonly WatchOperation[], findings: Findings) {
+    this.#history = history;
+    this.#findings = findings;
+    for (const f of ["put", "txn"] as const)
+      for (const write of history.byFunction(f))
+        for (const change of changesOf(write)) if (change.type === "put") this.#puts.set(change.value, write);
+    this.#addWrites();
+    for (const operation of watches)
+      for (const { responses } of operation.output.watches)
+        for (const response of responses)
+          for (const event of response.events) this.#addClaim(event, operation);
+    this.#settle();
+  }
+
+  /** All changes by revision, and by order within it. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  /** Position of the first entry at `revision` or later. */
+  position(revision: number): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as Entry).revision < revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  find(revision: number, key: string): Entry | undefined {
+    return this.#revisions.get(revision)?.find((entry) => entry.key === key);
+  }
+
+  #addWrites(): void {
+    const writes: AcknowledgedWrite[] = [];
+    for (const f of ["put", "delete", "txn"] as const)
+      for (const write of this.#history.byFunction(f)) if (write.type === "ok") writes.push(write);
+    const effective = writes.filter((write) => effects(write).length > 0);
+    for (const write of effective) {
+      const { revision } = write.output;
+      const others = this.#revisions.get(revision);
+      const owner = others?.[0]?.write;
+      if (others !== undefined && owner !== undefined) {
+        this.#findings.add(
+          "shared revision",
+          "one write per revision",
+          [owner.completeIndex, write.completeIndex],
+          () =>
+            `The writes of ${who(owner)} and ${who(write)} were both acknowledged at revision ${revision}.`,
+        );
+        continue;
+      }
+      this.#revisions.set(
+        revision,
+        effects(write).map((change, order) => ({
+          key: change.key,
+          revision,
+          type: change.type,
+          value: change.type === "put" ? change.value : "",
+          created: 0,
+          version: 0,
+          order,
+          write,
+          claims: [],
+          before: undefined,
+          hidden: false,
+        })),
+      );
+    }
+    visitPrecedents(
+      effective,
+      (write) => write.output.revision,
+      (later, earlier) => {
+        if (later.output.revision >= earlier.output.revision) return;
+        this.#findings.add(
+          "revision went back",
+          "linearizability of writes",
+          [earlier.completeIndex, later.invokeIndex, later.completeIndex],
+          () =>
+            `${who(earlier)} had been acknowledged revision ${earlier.output.revision} before ${who(later)} began a write that was acknowledged at revision ${later.output.revision}.`,
+        );
+      },
+    );
+  }
+
+  #addClaim(event: ObservedEvent, by: WatchOperation): void {
+    let entries = this.#revisions.get(event.revision);
+    if (entries === undefined) {
+      entries = [];
+      this.#revisions.set(event.revision, entries);
+    }
+    let entry: Entry | undefined;
+    for (const candidate of entries) if (candidate.key === event.key) entry = candidate;
+    if (entry === undefined) {
+      const owner = entries[0]?.write;
+      if (owner !== undefined) {
+        this.#phantom(event, by, owner, `revision ${event.revision} belongs to the write of ${who(owner)}`);
+        return;
+      }
+      entry = {
+        key: event.key,
+        revision: event.revision,
+        type: event.type,
+        value: event.value,
+        created: 0,
+        version: 0,
+        order: undefined,
+        write: undefined,
+        claims: [],
+        before: undefined,
+        hidden: false,
+      };
+      entries.push(entry);
+    }
+    for (const claim of entry.claims)
+      if (claim.event === event || sameChange(claim.event, event)) {
+        claim.count++;
+        return;
+      }
+    entry.claims.push({ event, by, count: 1 });
+  }
+
+  #phantom(event: ObservedEvent, by: WatchOperation, write: Write | undefined, why: string): void {
+    this.#findings.add(
+      "phantom event",
+      "watch: reliable",
+      [write?.completeIndex ?? by.completeIndex, by.completeIndex],
+      () => `A watch of ${who(by)} delivered "${describe(event)}" at revision ${event.revision}, but ${why}.`,
+    );
+  }
+
+  /** Sorts, links each change to the one before it, and settles contradictions. */
+  #settle(): void {
+    const revisions = [...this.#revisions.keys()].sort((a, b) => a - b);
+    const all: Entry[] = [];
+    const last = new Map<string, Entry>();
+    this.#collectOpenWrites();
+    for (const revision of revisions)
+      for (const entry of this.#revisions.get(revision) as Entry[]) {
+        entry.before = last.get(entry.key);
+        this.#choose(entry);
+        last.set(entry.key, entry);
+        all.push(entry);
+      }
+    this.#entries = all;
+    this.#judgeValues();
+  }
+
+  #collectOpenWrites(): void {
+    const seen = new Set<string>();
+    for (const entries of this.#revisions.values())
+      for (const entry of entries) {
+        if (entry.write !== undefined) seen.add(entry.value);
+        for (const { event } of entry.claims) seen.add(event.value);
+      }
+    for (const write of this.#history.client) {
+      if (write.type !== "info") continue;
+      if (write.f === "delete") this.#openDeletes.push(write.input);
+      if (write.f !== "put" && write.f !== "txn") continue;
+      for (const change of changesOf(write)) {
+        if (change.type === "delete") this.#openDeletes.push({ key: change.key, end: "" });
+        else if (!seen.has(change.value))
+          this.#openPuts.set(change.key, (this.#openPuts.get(change.key) ?? 0) + 1);
+      }
+    }
+  }
+
+  /** Takes over the best account of a change and judges the others. */
+  #choose(entry: Entry): void {
+    let best: Claim | undefined;
+    let bestRank = -1;
+    for (const claim of entry.claims) {
+      const agrees =
+        entry.write === undefined || (claim.event.type === entry.type && sameValue(claim.event, entry));
+      const rank = (agrees ? 4 : 0) + (this.#follows(claim.event, entry.before) === "next" ? 2 : 0);
+      if (rank > bestRank || (rank === bestRank && best !== undefined && claim.count > best.count)) {
+        best = claim;
+        bestRank = rank;
+      }
+    }
+    if (best === undefined) {
+      this.#infer(entry);
+      return;
+    }
+    const { event } = best;
+    if (entry.write === undefined) {
+      entry.type = event.type;
+      entry.value = event.type === "put" ? event.value : "";
+    }
+    if (event.type === "put" && entry.type === "put") {
+      entry.created = event.created;
+      entry.version = event.version;
+    }
+    for (const claim of entry.claims) {
+      const differs = contradiction(claim.event, entry);
+      if (differs === undefined) continue;
+      const reference = entry.write?.completeIndex ?? best.by.completeIndex;
+      this.#findings.add(
+        differs === "content" ? "divergent event" : "wrong create flag",
+        differs === "content" ? "watch: same events everywhere" : "watch: isCreate",
+        [reference, claim.by.completeIndex],
+        () =>
+          `At revision ${entry.revision}, a watch of ${who(claim.by)} delivered "${describe(claim.event)}" (created at ${claim.event.created}, version ${claim.event.version}); it was "${describe(entry)}" (created at ${entry.created}, version ${entry.version}), ${witnessOf(entry)}.`,
+      );
+    }
+    const follows = this.#follows(event, entry.before);
+    entry.hidden = follows === "hidden";
+    if (follows !== "impossible") return;
+    const { before } = entry;
+    this.#findings.add(
+      "wrong create flag",
+      "watch: isCreate",
+      [before === undefined ? best.by.completeIndex : proof(before), best.by.completeIndex],
+      () =>
+        `A watch of ${who(best.by)} delivered "${describe(event)}" at revision ${event.revision} as created at ${event.created}, version ${event.version}, but the change before it was "${before === undefined ? "nothing" : describe(before)}" at revision ${before?.revision ?? 0} (created at ${before?.created ?? 0}, version ${before?.version ?? 0}).`,
+    );
+  }
+
+  /** Nobody saw it: counts on from the change before, if that is known and nothing unknown may lie between. */
+  #infer(entry: Entry): void {
+    const { before, key } = entry;
+    if (entry.type === "delete" || before === undefined) return;
+    if ((this.#openPuts.get(key) ?? 0) > 0 || this.#mayBeDeleted(key)) return;
+    if (before.type === "delete") {
+      entry.created = entry.revision;
+      entry.version = 1;
+    } else if (before.version > 0) {
+      entry.created = before.created;
+      entry.version = before.version + 1;
+    }
+  }
+
+  /** Whether a change can follow another of the same key: next, with unknown writes hidden between, or not at all. */
+  #follows(event: ObservedEvent, before: Entry | undefined): "next" | "hidden" | "impossible" {
+    const creates = event.created === event.revision;
+    // The store may hold keys from before the run.
+    if (before === undefined)
+      return event.type === "delete" || creates === (event.version === 1) ? "next" : "impossible";
+    if (event.type === "delete") {
+      if (before.type === "put") return "next";
+      return (this.#openPuts.get(event.key) ?? 0) > 0 ? "hidden" : "impossible";
+    }
+    if (creates !== (event.version === 1)) return "impossible";
+    const unseen = before.version === 0 && before.type === "put";
+    const sameLife = before.type === "put" && (unseen || event.created === before.created);
+    if (sameLife && !creates) {
+      if (unseen || event.version === before.version + 1) return "next";
+      const missing = event.version - before.version - 1;
+      return missing > 0 && missing <= (this.#openPuts.get(event.key) ?? 0) ? "hidden" : "impossible";
+    }
+    if (before.type === "delete" && creates) return "next";
+    if (event.created <= before.revision) return "impossible";
+    const deleted = before.type === "delete" || this.#mayBeDeleted(event.key);
+    return deleted && event.version - 1 <= (this.#openPuts.get(event.key) ?? 0) ? "hidden" : "impossible";
+  }
+
+  #mayBeDeleted(key: string): boolean {
+    return this.#openDeletes.some((range) => matches(range, key));
+  }
+
+  /** Each value was put by somebody, at most once, and not by a write that failed. */
+  #judgeValues(): void {
+    const first = new Map<string, Entry>();
+    for (const entry of this.#entries) {
+      if (entry.type !== "put") continue;
+      const twin = first.get(entry.value);
+      if (twin === undefined) first.set(entry.value, entry);
+      else
+        this.#findings.add(
+          "write applied twice",
+          "each write takes effect once",
+          [proof(twin), proof(entry)],
+          () =>
+            `"${describe(entry)}" is at revision ${twin.revision}, ${witnessOf(twin)}, and again at revision ${entry.revision}, ${witnessOf(entry)}.`,
+        );
+      const claim = entry.claims[0];
+      if (claim === undefined || entry.write !== undefined) continue;
+      const put = this.#puts.get(entry.value);
+      if (put === undefined || put.invokeIndex > claim.by.completeIndex)
+        this.#phantom(claim.event, claim.by, undefined, "nobody had tried to put that value");
+      else if (put.type === "fail")
+        this.#phantom(
+          claim.event,
+          claim.by,
+          put,
+          `that put by ${who(put)} had definitely failed (${put.error})`,
+        );
+    }
+  }
+}
+
+/** Whether a key lies in [key, end), or is `key` if `end` is "". "\0" as the end stands for no end. */
+export function matches(range: { readonly key: string; readonly end: string }, key: string): boolean {
+  if (range.end === "") return key === range.key;
+  return key >= range.key && (range.end === "\0" || key < range.end);
+}
+
+function changesOf(write: OperationOf<WatchSignature, "put" | "txn">): readonly Change[] {
+  return write.f === "txn" ? write.input.changes : [{ type: "put", ...write.input }];
+}
+
+/** What an acknowledged write changed, in order. */
+function effects(write: AcknowledgedWrite): readonly Change[] {
+  if (write.f === "delete") return write.output.deleted.map((key) => ({ type: "delete", key }));
+  if (write.f === "put") return [{ type: "put", ...write.input }];
+  const { deleted } = write.output;
+  return write.input.changes.filter((change) => change.type === "put" || deleted.includes(change.key));
+}
+
+function sameValue(event: ObservedEvent, entry: Entry): boolean {
+  return event.type === "delete" || event.value === entry.value;
+}
+
+function sameChange(a: ObservedEvent, b: ObservedEvent): boolean {
+  if (a.type !== b.type) return false;
+  return a.type === "delete" || (a.value === b.value && a.created === b.created && a.version === b.version);
+}
+
+function contradiction(event: ObservedEvent, entry: Entry): "content" | "creation" | undefined {
+  if (event.type !== entry.type || !sameValue(event, entry)) return "content";
+  if (event.type === "delete" || entry.version === 0) return undefined;
+  return event.created === entry.created && event.version === entry.version ? undefined : "creation";
+}
