@@ -44,7 +44,7 @@ export class LeaseTable {
     const lease = this.#leases.get(id);
     if (lease === undefined) return;
     this.#digest = (this.#digest - hashLease(lease)) | 0;
-    lease.remaining = remaining;
+    lease.remaining = Math.max(0, remaining);
     this.#digest = (this.#digest + hashLease(lease)) | 0;
   }
 

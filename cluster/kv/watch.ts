@@ -15,7 +15,7 @@ import type { Bytes, Revision, WatchCreateRequest, WatchEvent } from "./request.
 import type { Store } from "./store.ts";
 
 export type WatchOutput = {
-  /** The watch; for requested progress, the first of the watches it was requested for. */
+  /** The watch; for requested progress, the first remaining of those it was requested for. */
   readonly id: number;
   readonly response: {
     readonly kind: "created" | "events" | "progress" | "canceled";
@@ -283,17 +283,17 @@ export class WatchHub {
   /** Answers the requests whose watches are all current. Watches that are gone no longer count. */
   #answerProgress(): void {
     for (const [first, ids] of this.#progressRequests) {
-      let known = false;
+      let spokesman: number | undefined;
       let current = true;
       for (const id of ids) {
         const watch = this.#watches.get(id);
         if (watch === undefined) continue;
-        known = true;
+        spokesman ??= id;
         if (!this.#isCurrent(watch)) current = false;
       }
-      if (known && !current) continue;
+      if (spokesman !== undefined && !current) continue;
       this.#progressRequests.delete(first);
-      if (known) this.#queue.push(this.#output(first, "progress"));
+      if (spokesman !== undefined) this.#queue.push(this.#output(spokesman, "progress"));
     }
   }
 
