@@ -28,19 +28,16 @@ type Unproven = {
   readonly error: string;
 };
 
+/** The operations of one function (or of several: a union of names). */
+export type OperationOf<S extends Signature, F extends FunctionName<S>> = {
+  readonly [G in F]: OperationFields<G, S[G]["in"]> & (Known<S[G]["out"]> | Unproven);
+}[F];
+
 /**
  * An invocation and what became of it, told apart by `f` and then by `type`. An operation still open at the end
  * of the history is `info`: it may take effect at any later time.
  */
-export type Operation<S extends Signature = Signature> = {
-  readonly [F in FunctionName<S>]: OperationFields<F, S[F]["in"]> & (Known<S[F]["out"]> | Unproven);
-}[FunctionName<S>];
-
-/** The operations of one function (or of several: a union of names). */
-export type OperationOf<S extends Signature, F extends FunctionName<S>> = Extract<
-  Operation<S>,
-  { readonly f: F }
->;
+export type Operation<S extends Signature = Signature> = OperationOf<S, FunctionName<S>>;
 
 /** Thrown for a list of events that is not a history. */
 export class MalformedHistory extends Error {
