@@ -17,10 +17,10 @@ import {
   MICROSECOND,
 } from "../../src/runtime/runtime.ts";
 import type { Actor, World } from "../../src/runtime/world.ts";
-import { Inode, PAGE } from "./inode.ts";
+import { Inode } from "./inode.ts";
 
 export interface DiskOptions {
-  /** Mean time of a sync beyond its minimum, which is half of it. */
+  /** Mean time of a sync that does not stall; none takes less than half of it. */
   readonly syncLatency?: Nanos;
   /** Probability that a sync stalls, and the mean of such a stall. */
   readonly stallProbability?: number;
@@ -312,7 +312,7 @@ export class SimulatedDisk {
 
   #syncTime(): Nanos {
     const { syncLatency, stallProbability, stall } = this.#options;
-    let latency = syncLatency / 2 + this.#random.exponential(syncLatency);
+    let latency = syncLatency / 2 + this.#random.exponential(syncLatency / 2);
     if (this.#random.chance(stallProbability)) latency += this.#random.exponential(stall);
     return this.#world.now + Math.ceil(latency) + this.#slowness();
   }
@@ -487,6 +487,3 @@ class OpenFile implements DiskFile {
     return true;
   }
 }
-
-/** Of interest to tests that aim at the boundary of a page. */
-export const PAGE_SIZE = PAGE;

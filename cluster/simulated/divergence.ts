@@ -3,7 +3,7 @@
  *
  * The rolling hash of a world, noted every so many events, differs from the first difference on for ever, so the
  * stretch that holds it is found by bisection; both are then run again and only that stretch is written down event
- * by event. A run whose chance is real differs elsewhere the second time, hence a few attempts.
+ * by event. A run whose chance is real may differ elsewhere the second time, hence a few attempts.
  */
 import type { Nanos } from "../../src/history/op.ts";
 import type { World } from "../../src/runtime/world.ts";
@@ -12,49 +12,51 @@ import type { World } from "../../src/runtime/world.ts";
 export type WatchedRun = (watch: (world: World) => void) => void | Promise<void>;
 
 export interface RecordedEvent {
-  /** Position among the events of the run: 0, 1, 2, … */
+  /** Position among the events of the run: 0, 1, 2, … A trace has the position of the event that made it. */
   readonly index: number;
   readonly time: Nanos;
   /** A host, or "from->to". */
   readonly lane: string;
+  /** Kind of the event, or "trace", the kind of the trace, and its detail. */
   readonly kind: string;
 }
 
 export interface Divergence {
-  /** Position of the first event that differs. */
-  readonly index: number;
-  /** The event in each run; undefined if the run had ended. */
+  /** The first event or trace that differs, in each run; undefined if that run was over. */
   readonly first: RecordedEvent | undefined;
   readonly second: RecordedEvent | undefined;
-  /** The last events before, equal in both. */
+  /** What came last before, the same in both. */
   readonly before: readonly RecordedEvent[];
   /** In a sentence. */
   readonly description: string;
 }
 
+/** Events between two notes of the hash. */
 const STRETCH = 1024;
 const ATTEMPTS = 5;
 const CONTEXT = 5;
 
-/** Undefined if the runs are equal. Runs each of them twice if they are not. */
+/** Undefined if the runs are equal. Runs each once more if they differ after the first stretch. */
 export async function findDivergence(first: WatchedRun, second: WatchedRun): Promise<Divergence | undefined> {
   let stretch = 0;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const a = await record(first, stretch);
     const b = await record(second, stretch);
-    const at = firstDifference(a.hashes, b.hashes);
-    if (at === undefined) return undefined;
-    const divergence = compare(a.events, b.events, stretch * STRETCH);
-    if (divergence !== undefined && at <= stretch + 1) return divergence;
-    stretch = Math.max(0, at - 1);
+    const equalNotes = countEqual(a.hashes, b.hashes);
+    if (equalNotes === a.hashes.length && equalNotes === b.hashes.length) return undefined;
+    // A note is taken before the first event of each stretch: the last equal one begins the stretch wanted.
+    const wanted = Math.max(0, equalNotes - 1);
+    const divergence = compare(a.events, b.events);
+    if (wanted === stretch && divergence !== undefined) return divergence;
+    stretch = wanted;
   }
-  throw new Error(`the runs differ at another place each time, after ${ATTEMPTS} attempts`);
+  throw new Error("the runs differ, but elsewhere each time, or before their first event");
 }
 
 interface Recording {
-  /** The rolling hash after 0, 1, 2, … stretches, and at the end. */
+  /** The rolling hash before each stretch, and at the end. */
   readonly hashes: readonly string[];
-  /** The events from the beginning of the chosen stretch, with a little context, to its end. */
+  /** The events from a little before the chosen stretch to its end. */
   readonly events: readonly RecordedEvent[];
 }
 
@@ -63,22 +65,29 @@ async function record(run: WatchedRun, stretch: number): Promise<Recording> {
   const events: RecordedEvent[] = [];
   const from = stretch * STRETCH - CONTEXT;
   const to = (stretch + 1) * STRETCH;
-  const worlds: World[] = [];
-  let index = 0;
+  let next = 0;
+  let watched: World | undefined;
+  const write = (time: Nanos, lane: string, kind: string, index: number) => {
+    if (index >= from && index < to) events.push({ index, time, lane, kind });
+  };
   await run((world) => {
-    worlds.push(world);
+    watched = world;
+    world.onTrace(({ time, node, kind, detail }) => {
+      if (next > from && next <= to) write(time, node, `trace ${kind} ${JSON.stringify(detail)}`, next - 1);
+    });
     world.record((time, lane, kind) => {
-      if (index % STRETCH === 0) hashes.push(world.traceHash);
-      if (index >= from && index <= to) events.push({ index, time, lane, kind });
-      index++;
+      if (next % STRETCH === 0) hashes.push(world.traceHash);
+      write(time, lane, kind, next);
+      next++;
     });
   });
-  for (const world of worlds) hashes.push(world.traceHash);
+  if (watched === undefined) throw new Error("the run did not hand over its world");
+  hashes.push(watched.traceHash);
   return { hashes, events };
 }
 
-/** Rolling hashes once different stay different, so the first difference can be bisected for. */
-function firstDifference(a: readonly string[], b: readonly string[]): number | undefined {
+/** Length of the common beginning, by bisection: rolling hashes that differ once differ for ever. */
+function countEqual(a: readonly string[], b: readonly string[]): number {
   let low = 0;
   let high = Math.min(a.length, b.length);
   while (low < high) {
@@ -86,25 +95,19 @@ function firstDifference(a: readonly string[], b: readonly string[]): number | u
     if (a[middle] === b[middle]) low = middle + 1;
     else high = middle;
   }
-  return low === a.length && low === b.length ? undefined : low;
+  return low;
 }
 
-function compare(
-  a: readonly RecordedEvent[],
-  b: readonly RecordedEvent[],
-  start: number,
-): Divergence | undefined {
+function compare(a: readonly RecordedEvent[], b: readonly RecordedEvent[]): Divergence | undefined {
   for (let i = 0; i < Math.max(a.length, b.length); i++) {
     const first = a[i];
     const second = b[i];
     if (first !== undefined && second !== undefined && same(first, second)) continue;
-    const index = first?.index ?? second?.index ?? start;
     return {
-      index,
       first,
       second,
       before: a.slice(Math.max(0, i - CONTEXT), i),
-      description: `event ${index}: ${describe(first)} in one run, ${describe(second)} in the other`,
+      description: `${describe(first)} in one run, ${describe(second)} in the other`,
     };
   }
   return undefined;
@@ -115,5 +118,6 @@ function same(a: RecordedEvent, b: RecordedEvent): boolean {
 }
 
 function describe(event: RecordedEvent | undefined): string {
-  return event === undefined ? "nothing more" : `${event.kind} on ${event.lane} at ${event.time} ns`;
+  if (event === undefined) return "nothing more";
+  return `event ${event.index} is ${event.kind} on ${event.lane} at ${event.time} ns`;
 }

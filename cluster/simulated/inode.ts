@@ -116,20 +116,24 @@ export class Inode {
       this.#platter = roomFor(this.#platter, Math.max(this.#size, oldSize));
       if (this.#size > oldSize) this.#platter.fill(0, oldSize, this.#size);
       for (let page = from - (from % PAGE); page < this.#size; page += PAGE) {
-        const fate = random.below(3);
-        if (fate === 0) {
-          lost++;
-          continue;
-        }
-        if (fate === 1) torn++;
+        // One page in three is written whole, one not at all, one in part.
+        const chance = random.below(3) / 2;
+        let written = 0;
+        let missing = 0;
         for (let sector = page; sector < page + PAGE && sector < this.#size; sector += SECTOR) {
-          if (sector + SECTOR <= from) continue;
-          if (fate === 1 && random.chance(0.5)) continue;
           const start = Math.max(sector, from);
           const stop = Math.min(sector + SECTOR, this.#size);
+          if (start >= stop) continue;
+          if (!random.chance(chance)) {
+            missing++;
+            continue;
+          }
+          written++;
           this.#platter.set(this.#cache.subarray(start, stop), start);
           end = stop;
         }
+        if (missing > 0 && written > 0) torn++;
+        else if (missing > 0) lost++;
       }
       // The size is metadata of its own: the new one, the old one, or just enough for the data.
       const sizes = [this.#size, Math.max(end, oldSize), Math.max(end, Math.min(this.#size, oldSize))];

@@ -150,6 +150,8 @@ export class SimulatedNetwork {
     endpoint.listeners.clear();
     endpoint.receivers.clear();
     for (const end of [...endpoint.ends]) end.powerOff();
+    for (const link of endpoint.links)
+      if (link !== undefined) for (const pipe of link.pipes) pipe.loseUnsent();
   }
 
   /** The host's process reads again, after what else was kept back for it. */

@@ -53,6 +53,8 @@ export class End implements Connection<unknown> {
   #handlers: ConnectionHandlers<unknown> | undefined;
   #state: EndState = "fresh";
   #vanished = false;
+  /** The owner has closed it and wants to hear nothing, not even what a pause has kept back. */
+  #forsaken = false;
   /** Gives up on a dial, or on a peer that is out of reach. */
   #patience: EventHandle = NO_EVENT;
 
@@ -92,12 +94,12 @@ export class End implements Connection<unknown> {
     return this.#vanished;
   }
 
-  get fresh(): boolean {
-    return this.#state === "fresh";
+  get inUse(): boolean {
+    return this.#state === "opening" || this.#state === "open";
   }
 
-  get actor(): Actor | undefined {
-    return this.#actor;
+  get paused(): boolean {
+    return this.#actor?.paused === true;
   }
 
   get out(): Pipe {
@@ -114,8 +116,9 @@ export class End implements Connection<unknown> {
   }
 
   close(): void {
-    if (this.#state === "closed" || this.#actor?.alive !== true) return;
-    this.#end(false);
+    if (this.#actor?.alive !== true) return;
+    this.#forsaken = true;
+    if (this.#state !== "closed") this.#end(false);
   }
 
   dial(actor: Actor, handlers: ConnectionHandlers<unknown>): void {
@@ -168,25 +171,29 @@ export class End implements Connection<unknown> {
 
   /** Ends this end with notice to its owner and none to the peer. */
   break(reason: string): void {
-    if (this.#state === "closed" || this.#state === "fresh") return;
+    if (!this.inUse) return;
     this.#leave();
-    this.#vanish();
-    this.#out.clear();
-    this.#actor?.run(() => this.#handlers?.closed(reason));
+    this.vanish();
+    this.#out.keep(0);
+    this.#actor?.run(() => {
+      if (!this.#forsaken) this.#handlers?.closed(reason);
+    });
   }
 
   /** The process is gone; the kernel sends what it was given, and says goodbye. */
   processEnded(): void {
-    if (this.#state !== "closed") this.#end(true);
+    if (this.#state === "closed") return;
+    this.#end(true);
+    this.other.out.resume();
   }
 
   /** The whole host is gone: what is on the wire arrives, nothing more. */
   powerOff(): void {
     if (this.#state === "closed") return;
     this.#leave();
-    this.#vanish();
-    if (this.#out.link.blocked) this.#out.clear();
-    else this.#out.keep(this.#network.options.window);
+    this.vanish();
+    this.#out.keep(this.#network.options.window);
+    this.other.out.resume();
   }
 
   /** Looks whether the peer can be reached at all; if not, patience starts to run, if so, it is restored. */
@@ -212,8 +219,8 @@ export class End implements Connection<unknown> {
     const wasOpen = this.#state === "open";
     this.#leave();
     if (!wasOpen) {
-      this.#vanish();
-      this.#out.clear();
+      this.vanish();
+      this.#out.keep(0);
       return;
     }
     if (onlyWindow) this.#out.keep(this.#network.options.window);
@@ -221,7 +228,7 @@ export class End implements Connection<unknown> {
   }
 
   /** No goodbye will come from here. */
-  #vanish(): void {
+  vanish(): void {
     this.#vanished = true;
     this.other.review();
   }
@@ -234,175 +241,178 @@ export class End implements Connection<unknown> {
   }
 }
 
-/** One direction of a connection. */
+interface Segment {
+  /** SYN, OPEN, FIN, or a message (bytes if the codec is on). */
+  readonly message: unknown;
+  readonly sentAt: Nanos;
+  /** Infinity before the handshake is done. Need not grow along the queue: a segment waits for those before it. */
+  arrivesAt: Nanos;
+  next: Segment | undefined;
+}
+
+/** One direction of a connection: a linked queue of segments. */
 export class Pipe {
   readonly kind = "segment";
   readonly link: Link<Pipe>;
+  readonly source: End;
   readonly #network: SimulatedNetwork;
-  readonly #source: End;
-  /** Parallel arrays, the queue beginning at #head. `#arrivals` is Infinity before the handshake is done. */
-  #messages: unknown[] = [];
-  #sent: Nanos[] = [];
-  #arrivals: Nanos[] = [];
-  #head = 0;
+  #head: Segment | undefined;
+  #tail: Segment | undefined;
+  #length = 0;
+  /** Arrival of the head. None while the link is blocked, the receiver paused, or the handshake not done. */
   #event: EventHandle = NO_EVENT;
-  /** Among the pipes of the link, until the source is closed and nothing is left. */
+  /** Whether this is among the pipes of the link, which it is until its source is closed and nothing is left. */
   #registered = false;
 
   constructor(network: SimulatedNetwork, link: Link<Pipe>, source: End) {
     this.#network = network;
     this.link = link;
-    this.#source = source;
-  }
-
-  get source(): End {
-    return this.#source;
+    this.source = source;
   }
 
   get length(): number {
-    return this.#messages.length - this.#head;
+    return this.#length;
   }
 
   /** Messages that have not left the host: all while nothing can leave, else those beyond the window. */
   buffered(window: number): number {
-    if (this.link.blocked || !this.#source.open) return this.length;
-    return Math.max(0, this.length - window);
+    if (this.link.blocked || !this.source.open) return this.#length;
+    return Math.max(0, this.#length - window);
   }
 
   push(message: unknown): void {
-    const now = this.#network.world.now;
     if (!this.#registered) {
       this.#registered = true;
       this.link.pipes.add(this);
     }
-    const ready = typeof message === "symbol" || this.#source.open;
-    this.#messages.push(message);
-    this.#sent.push(now);
-    this.#arrivals.push(ready ? this.link.segmentArrival(now) : Infinity);
+    const now = this.#network.world.now;
+    const ready = typeof message === "symbol" || this.source.open;
+    const arrivesAt = ready ? this.link.segmentArrival(now) : Infinity;
+    const segment: Segment = { message, sentAt: now, arrivesAt, next: undefined };
+    if (this.#tail === undefined) this.#head = segment;
+    else this.#tail.next = segment;
+    this.#tail = segment;
+    this.#length++;
     if (this.link.blocked) this.link.countHeld(1);
-    else if (this.length === 1) this.#schedule();
+    else if (this.#length === 1) this.resume();
   }
 
   /** Sends what has waited for the handshake. */
   start(): void {
     const now = this.#network.world.now;
-    for (let i = this.#head; i < this.#arrivals.length; i++)
-      if (this.#arrivals[i] === Infinity) this.#arrivals[i] = this.link.segmentArrival(now);
-    this.#schedule();
+    for (let segment = this.#head; segment !== undefined; segment = segment.next)
+      if (segment.arrivesAt === Infinity) segment.arrivesAt = this.link.segmentArrival(now);
+    this.resume();
   }
 
-  /** Goes on after the receiver was paused. */
+  /** Goes on, unless it is going. To be called when the receiver was paused and reads again, or has ended. */
   resume(): void {
-    this.#schedule();
+    const head = this.#head;
+    if (head === undefined || head.arrivesAt === Infinity || this.link.blocked || this.#event !== NO_EVENT)
+      return;
+    this.#event = this.#network.world.at(head.arrivesAt, this.link.lane, this);
   }
 
-  /** Goes on after a blocked link has healed: what was lost is sent again. */
+  /** Goes on after a blocked link has healed; what was lost is sent again. */
   heal(retransmit: boolean): void {
-    if (this.length === 0 || this.#arrivals[this.#head] === Infinity) return;
+    const head = this.#head;
+    if (head === undefined || head.arrivesAt === Infinity) return;
     const { world } = this.#network;
-    const arrival = world.now + this.link.latency() + (retransmit ? this.link.retransmission() : 0);
-    if ((this.#arrivals[this.#head] as Nanos) < arrival) this.#arrivals[this.#head] = arrival;
-    world.cancel(this.#event);
-    this.#event = NO_EVENT;
-    this.#schedule();
+    const arrivesAt = world.now + this.link.latency() + (retransmit ? this.link.retransmission() : 0);
+    if (head.arrivesAt < arrivesAt) head.arrivesAt = arrivesAt;
+    this.#stop();
+    this.resume();
   }
 
-  /** Forgets all but the first `count` messages. */
+  /** Forgets all but the first `count` segments. */
   keep(count: number): void {
+    const rest: Segment[] = [];
+    let last: Segment | undefined;
+    let position = 0;
+    for (let segment = this.#head; segment !== undefined; segment = segment.next) {
+      if (position++ < count) last = segment;
+      else rest.push(segment);
+    }
+    if (last === undefined) {
+      this.#head = undefined;
+      this.#stop();
+    } else last.next = undefined;
+    this.#tail = last;
+    this.#length -= rest.length;
     this.#retire();
-    if (this.length <= count) return;
-    this.#messages.length = this.#head + count;
-    this.#sent.length = this.#head + count;
-    this.#arrivals.length = this.#head + count;
+    for (const { message, sentAt } of rest) this.#tap(message, sentAt, false);
   }
 
-  clear(): void {
-    this.#network.world.cancel(this.#event);
-    this.#event = NO_EVENT;
-    while (this.length > 0) this.#drop();
-    this.#retire();
+  /** What has not left the host when its power goes is gone, a goodbye included. */
+  loseUnsent(): void {
+    if (!this.link.blocked) return;
+    this.source.vanish();
+    this.keep(0);
   }
 
   fire(): void {
     this.#event = NO_EVENT;
-    if (this.link.blocked || this.length === 0) return;
-    const target = this.#source.other;
-    const host = target.endpoint;
-    const message = this.#messages[this.#head];
-    const network = this.#network;
-    if (!host.powered) {
-      if (message === SYN) {
-        this.#arrivals[this.#head] = network.world.now + this.link.retransmission();
-        this.#schedule();
-      } else this.clear();
-      return;
-    }
-    if (message === SYN) {
-      this.#shift();
-      const listener = host.listeners.get(target.port);
+    const segment = this.#head;
+    if (segment === undefined || this.link.blocked) return;
+    const target = this.source.other;
+    const { endpoint } = target;
+    const { message, sentAt } = segment;
+    if (!endpoint.powered) this.#intoTheVoid(segment);
+    else if (message === SYN) {
+      this.#shift(segment);
+      const listener = endpoint.listeners.get(target.port);
       if (listener?.actor.alive === true) target.accept(listener.actor, listener.accept);
-      else network.sendReset(this.#source, "refused");
-    } else if (target.closed || target.fresh) {
-      this.clear();
-      if (message !== FIN) network.sendReset(this.#source, "reset by peer");
+      else this.#network.sendReset(this.source, "refused");
+    } else if (!target.inUse) {
+      this.keep(0);
+      if (message !== FIN) this.#network.sendReset(this.source, "reset by peer");
     } else if (message === FIN) {
-      this.#shift();
+      this.#shift(segment);
       target.break("closed by peer");
     } else if (message === OPEN) {
-      this.#shift();
+      this.#shift(segment);
       target.opened();
+    } else if (target.paused) {
+      // A process that does not run does not read: the window closes behind what has arrived.
+      return;
+    } else if (this.link.corrupts()) {
+      this.keep(0);
+      this.#network.sendReset(this.source, "corrupted");
+      target.break("corrupted");
     } else {
-      // A paused process does not read, and the window closes; the host says when it reads again.
-      if (target.actor?.paused === true) return;
-      if (this.link.corrupts()) {
-        this.clear();
-        network.sendReset(this.#source, "corrupted");
-        target.break("corrupted");
-        return;
-      }
-      const sent = this.#sent[this.#head] as Nanos;
-      this.#shift();
-      if (network.tapped) network.tap(this.link, this.#source.protocol, message, sent, true);
+      this.#shift(segment);
+      this.#tap(message, sentAt, true);
       target.receive(message);
     }
-    this.#schedule();
+    this.resume();
   }
 
-  #shift(): void {
-    this.#messages[this.#head] = undefined;
-    this.#head++;
-    if (this.#head === this.#messages.length) {
-      this.#messages = [];
-      this.#sent = [];
-      this.#arrivals = [];
-      this.#head = 0;
-      this.#retire();
-    } else if (this.#head >= 256 && this.#head * 2 > this.#messages.length) {
-      this.#messages.splice(0, this.#head);
-      this.#sent.splice(0, this.#head);
-      this.#arrivals.splice(0, this.#head);
-      this.#head = 0;
-    }
+  /** There is no kernel to answer. A SYN is tried again until the dialler has had enough. */
+  #intoTheVoid(segment: Segment): void {
+    if (segment.message === SYN) segment.arrivesAt = this.#network.world.now + this.link.retransmission();
+    else this.keep(0);
+  }
+
+  #shift(segment: Segment): void {
+    this.#head = segment.next;
+    if (segment.next === undefined) this.#tail = undefined;
+    this.#length--;
+    this.#retire();
+  }
+
+  #stop(): void {
+    this.#network.world.cancel(this.#event);
+    this.#event = NO_EVENT;
   }
 
   #retire(): void {
-    if (!this.#registered || this.length > 0 || !this.#source.closed) return;
+    if (!this.#registered || this.#length > 0 || !this.source.closed) return;
     this.#registered = false;
     this.link.pipes.delete(this);
   }
 
-  #drop(): void {
-    const message = this.#messages[this.#head];
-    const sent = this.#sent[this.#head] as Nanos;
-    this.#shift();
-    if (typeof message === "symbol" || !this.#network.tapped) return;
-    this.#network.tap(this.link, this.#source.protocol, message, sent, false);
-  }
-
-  #schedule(): void {
-    if (this.length === 0 || this.#event !== NO_EVENT || this.link.blocked) return;
-    const arrival = this.#arrivals[this.#head] as Nanos;
-    if (arrival === Infinity) return;
-    this.#event = this.#network.world.at(arrival, this.link.lane, this);
+  #tap(message: unknown, sentAt: Nanos, arrived: boolean): void {
+    if (this.#network.tapped && typeof message !== "symbol")
+      this.#network.tap(this.link, this.source.protocol, message, sentAt, arrived);
   }
 }

@@ -98,10 +98,10 @@ export class World {
   constructor(seed: number, options: WorldOptions = {}) {
     this.seed = seed;
     this.random = seededRandom(seed);
-    this.#perInstant = options.eventsPerInstant ?? 100_000;
+    this.#perInstant = options.eventsPerInstant ?? 1_000_000;
     this.#perSecond = options.eventsPerSecond ?? 3_000_000;
-    this.#hashLow = hashLabel(seed >>> 0, "low");
-    this.#hashHigh = hashLabel(seed >>> 0, "high");
+    this.#hashLow = hashLabel(1, seed);
+    this.#hashHigh = hashLabel(2, seed);
     const actor = new TesterActor(this);
     this.testerActor = actor;
     this.tester = new TesterRuntime(this, actor);
