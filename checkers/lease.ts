@@ -28,14 +28,20 @@ export type LeaseSignature = {
   revoke: { in: { readonly lease: string }; out: { readonly revision: number } };
   /** Each key is put at most once. */
   put: { in: { readonly lease: string; readonly key: string }; out: { readonly revision: number } };
-  /** All keys with their leases, linearizable, and the revision of that state. */
-  read: { in: null; out: { readonly revision: number; readonly leases: { readonly [key: string]: string } } };
+  /**
+   * All keys with their leases, linearizable, and the revision of that state. `settled`: the cluster had been left
+   * in peace for the longest ttl and the slack, so that whatever nobody renewed must be gone.
+   */
+  read: {
+    in: { readonly settled: boolean };
+    out: { readonly revision: number; readonly leases: { readonly [key: string]: string } };
+  };
 };
 
 export interface LeaseCheckerOptions {
   /** How much earlier than promised a lease may expire: for servers whose clocks run fast. */
   readonly clockSlack: Nanos;
-  /** How much later than its ttl a lease must have gone: for elections, each of which may start it afresh. */
+  /** How much later than its ttl a lease must have gone for a settled read. Elections start leases afresh. */
   readonly expirySlack: Nanos;
 }
 
@@ -227,8 +233,7 @@ function judgeInspections(
 ): void {
   for (const inspect of history.byFunction("inspect")) {
     const lease = leases.get(inspect.input.lease);
-    if (lease === undefined || inspect.type !== "ok") continue;
-    if (inspect.output.ttl < 0)
+    if (lease !== undefined && inspect.type === "ok" && inspect.output.ttl < 0)
       judgeDead(
         lease,
         inspect,
@@ -236,7 +241,6 @@ function judgeInspections(
         options,
         findings,
       );
-    else judgeAlive(lease, inspect, `was told it has ${inspect.output.ttl} s to live`, options, findings);
   }
 }
 
@@ -304,7 +308,8 @@ function judgePresent(
     const lease = leases.get(owner);
     if (lease === undefined) continue;
     lease.present = { revision, key, read };
-    judgeAlive(lease, read, `still read its key ${key} at revision ${revision}`, options, findings);
+    if (read.input.settled)
+      judgeAlive(lease, read, `still read its key ${key} at revision ${revision}`, options, findings);
   }
 }
 

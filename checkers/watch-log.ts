@@ -68,7 +68,8 @@ export type WatchSignature = {
     in: { readonly changes: readonly Change[] };
     out: { readonly revision: number; readonly deleted: readonly string[] };
   };
-  compact: { in: { readonly revision: number }; out: null };
+  /** Both are the revision compacted at. */
+  compact: { in: { readonly revision: number }; out: { readonly revision: number } };
   /** The store's revision, read linearizably. */
   read: { in: null; out: { readonly revision: number } };
   /** Opens all watches at once and keeps them for `lifetime`, or until all have reached `until`, if not 0. */
