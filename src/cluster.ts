@@ -108,8 +108,6 @@ export interface Members {
   promote(node: NodeId): Promise<Json>;
   /** Removes it from the cluster and wipes it. */
   remove(node: NodeId): Promise<Json>;
-  /** Names not in the cluster that `add` may use. */
-  readonly spare: readonly NodeId[];
   transferLeader(to: NodeId): Promise<Json>;
 }
 

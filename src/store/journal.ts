@@ -27,7 +27,9 @@ export class Journal {
 }
 
 /** One JSON value per line of a file; a torn last line (no newline) is dropped, and said so. */
-export function* jsonLines(path: string): Generator<{ readonly line: number; readonly value: unknown }, { readonly torn: boolean }> {
+export function* jsonLines(
+  path: string,
+): Generator<{ readonly line: number; readonly value: unknown }, { readonly torn: boolean }> {
   const bytes = readFileSync(path);
   let start = 0;
   let line = 0;
@@ -77,13 +79,15 @@ function asOp(value: unknown, path: string, line: number): Op {
   const bad = (what: string): never => {
     throw new UsageError(`${path}:${line}: ${what}`);
   };
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return bad("an operation is a JSON object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return bad("an operation is a JSON object");
   const op = value as { readonly [field: string]: unknown };
   if (!Number.isSafeInteger(op["index"])) return bad("an operation has an integer `index`");
   if (!Number.isSafeInteger(op["time"])) return bad("an operation has an integer `time` in nanoseconds");
   if (!Number.isSafeInteger(op["process"])) return bad("an operation has an integer `process`");
   if (typeof op["f"] !== "string") return bad("an operation has a function name `f`");
-  if (typeof op["type"] !== "string" || !TYPES.has(op["type"])) return bad("`type` is invoke, ok, fail or info");
+  if (typeof op["type"] !== "string" || !TYPES.has(op["type"]))
+    return bad("`type` is invoke, ok, fail or info");
   if (!("value" in op)) return bad("an operation has a `value`");
   return value as Op;
 }

@@ -67,7 +67,8 @@ export class RunDirectory {
 
   /** An existing run: the directory, a link to it, or a file in it. Throws UsageError if it is none. */
   static open(path: string): RunDirectory {
-    if (!existsSync(path)) throw new UsageError(`${path}: no such run; expected a run directory such as store/latest`);
+    if (!existsSync(path))
+      throw new UsageError(`${path}: no such run; expected a run directory such as store/latest`);
     const directory = existsSync(join(path, FILES.plan)) ? path : dirname(path);
     if (!existsSync(join(directory, FILES.plan))) {
       throw new UsageError(`${path}: not a run directory: it has no ${FILES.plan}`);

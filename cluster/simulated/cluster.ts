@@ -1,0 +1,402 @@
+/** A cluster of the built-in store in virtual time: every ability of the port, done to simulated machines. */
+import type { Abilities, Cluster, ClusterEvent, LinkFault, LinkHandle, Recovery } from "../../src/cluster.ts";
+import type { Json, Nanos, NodeId } from "../../src/history/op.ts";
+import type { Plan } from "../../src/plan.ts";
+import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
+import type { World } from "../../src/runtime/world.ts";
+import type { KvApi } from "../api.ts";
+import { type Connected, connect } from "../node/client.ts";
+import { Node, type NodeOptions } from "../node/node.ts";
+import type { MemberRequest, MemberResponse } from "../node/protocol.ts";
+import type { MemberId } from "../raft/message.ts";
+import { Host } from "./host.ts";
+import type { InvariantWatch } from "./invariant-watch.ts";
+import type { SimulatedNetwork, Spoil } from "./network.ts";
+
+/** The host that all clients live on. */
+const CLIENTS = "clients";
+/** How long the cluster's own requests (probes, changes of membership) wait for an answer. */
+const OWN_TIMEOUT: Nanos = 2 * SECOND;
+
+/** One machine and who lives on it. A node that was removed comes back as a new member. */
+interface Machine {
+  readonly host: Host;
+  member: MemberId;
+  /** It starts with no history and learns of the cluster from the others. */
+  join: boolean;
+  /** The newest incarnation, dead or alive. */
+  node: Node | undefined;
+}
+
+export class SimulatedCluster implements Cluster<KvApi> {
+  readonly nodes: readonly NodeId[];
+  readonly can: Abilities;
+  readonly #world: World;
+  readonly #network: SimulatedNetwork;
+  readonly #plan: Plan;
+  readonly #watch: InvariantWatch;
+  readonly #machines = new Map<NodeId, Machine>();
+  readonly #initial: NodeOptions["members"];
+  readonly #spoils = new Set<PairSpoil>();
+  #nextMember: MemberId;
+
+  constructor(world: World, network: SimulatedNetwork, plan: Plan, watch: InvariantWatch) {
+    this.#world = world;
+    this.#network = network;
+    this.#plan = plan;
+    this.#watch = watch;
+    this.nodes = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
+    this.#initial = this.nodes.map((node, i) => ({ id: i + 1, node, learner: false }));
+    this.#nextMember = plan.nodes + 1;
+    const syncLatency = Math.round(plan.disk.syncMs * MILLISECOND);
+    for (const [i, name] of this.nodes.entries()) {
+      const machine: Machine = {
+        host: new Host(world, network, name, { syncLatency }),
+        member: i + 1,
+        join: false,
+        node: undefined,
+      };
+      watch.watchDisk(machine.host.disk, () => machine.member);
+      this.#machines.set(name, machine);
+    }
+    this.can = this.#abilities();
+  }
+
+  /** Starts every node. */
+  boot(): void {
+    for (const node of this.nodes) this.#start(node);
+  }
+
+  api(node: NodeId): KvApi {
+    return this.#connect(node, Math.round(this.#plan.timeout * SECOND), this.#plan.bug);
+  }
+
+  async leaders(): Promise<readonly NodeId[]> {
+    return this.#leaders().map((machine) => machine.host.name);
+  }
+
+  async ready(nodes: readonly NodeId[]): Promise<void> {
+    await Promise.all(nodes.map((node) => this.#probe(node)));
+  }
+
+  async stop(): Promise<void> {
+    this.#world.stop();
+  }
+
+  /** Live nodes that believe to lead, newest term first. */
+  #leaders(): Machine[] {
+    const leading = [...this.#machines.values()].filter(
+      ({ host, node }) => host.state !== "dead" && node?.raft.role === "leader",
+    );
+    return leading.sort((a, b) => (b.node?.raft.term ?? 0) - (a.node?.raft.term ?? 0));
+  }
+
+  #machine(node: NodeId): Machine {
+    const machine = this.#machines.get(node);
+    if (machine === undefined) throw new Error(`no node is called ${node}`);
+    return machine;
+  }
+
+  #start(name: NodeId): void {
+    const machine = this.#machine(name);
+    const { raftkv, bug } = this.#plan;
+    machine.host.start((runtime) => {
+      machine.node = new Node(runtime, {
+        clusterId: 1,
+        member: machine.member,
+        members: machine.join ? [] : this.#initial,
+        join: machine.join,
+        tick: raftkv.tickMs * MILLISECOND,
+        electionTicks: raftkv.electionTicks,
+        heartbeatTicks: raftkv.heartbeatTicks,
+        preVote: raftkv.preVote,
+        checkQuorum: raftkv.checkQuorum,
+        readMode: raftkv.readMode,
+        snapshotEvery: raftkv.snapshotEvery,
+        catchUpEntries: raftkv.catchUpEntries,
+        maxEntriesPerMessage: raftkv.maxEntriesPerMessage,
+        maxInflightMessages: raftkv.maxInflightMessages,
+        segmentBytes: raftkv.segmentBytes,
+        requestTimeout: raftkv.requestTimeoutMs * MILLISECOND,
+        peerTransport: raftkv.peerTransport,
+        watchMaxEvents: raftkv.watchMaxEvents,
+        leaseCheckpoints: raftkv.leaseCheckpoints,
+        bug,
+        observer: this.#watch.observer(machine.member, name),
+      });
+    });
+  }
+
+  #connect(node: NodeId, timeout: Nanos, bug: string): Connected {
+    return connect(this.#network.clientEndpoint(CLIENTS), this.#world.tester, node, { timeout, bug });
+  }
+
+  /** A write that leaves no trace in the store: a lease, granted and revoked. Tries until it succeeds. */
+  async #probe(node: NodeId): Promise<void> {
+    for (;;) {
+      const api = this.#connect(node, OWN_TIMEOUT, "");
+      try {
+        const { id } = await api.request({ kind: "lease-grant", id: "0", ttl: 60 });
+        await api.request({ kind: "lease-revoke", id });
+        return;
+      } catch {
+        await this.#sleep(100 * MILLISECOND);
+      } finally {
+        api.close();
+      }
+    }
+  }
+
+  #sleep(delay: Nanos): Promise<void> {
+    return new Promise((resolve) => {
+      this.#world.tester.timer(delay, resolve);
+    });
+  }
+
+  /** Asks the nodes in turn until one answers. Rejects with the last refusal. */
+  async #ask(request: MemberRequest, nodes: readonly NodeId[]): Promise<MemberResponse> {
+    let refusal: unknown = new Error("no node is running");
+    for (const node of nodes) {
+      if (this.#machine(node).host.state !== "running") continue;
+      const api = this.#connect(node, OWN_TIMEOUT, "");
+      try {
+        return await api.member(request);
+      } catch (error) {
+        refusal = error;
+      } finally {
+        api.close();
+      }
+    }
+    throw refusal;
+  }
+
+  /** Leaders first: they know best. */
+  #byRank(): NodeId[] {
+    const leading = this.#leaders().map((machine) => machine.host.name);
+    return [...leading, ...this.nodes.filter((node) => !leading.includes(node))];
+  }
+
+  #abilities(): Abilities {
+    return {
+      processes: {
+        kill: async (node) => this.#kill(node),
+        // The node has no goodbye of its own: its kernel closes its connections either way.
+        stop: async (node) => this.#kill(node),
+        powerOff: async (node) => this.#powerOff(node),
+        start: async (node) => {
+          this.#machine(node).host.resume();
+          this.#start(node);
+          return { incarnation: this.#machine(node).host.incarnations };
+        },
+        pause: async (node) => {
+          this.#machine(node).host.pause();
+          return null;
+        },
+        resume: async (node) => {
+          this.#machine(node).host.resume();
+          return null;
+        },
+        state: (node) => this.#machine(node).host.state,
+      },
+      links: {
+        spoil: async (pairs, fault) => this.#spoil(pairs, fault),
+        reset: async (a, b) => this.#network.reset(a, b),
+        resetClients: async (node) => this.#network.reset(node, CLIENTS),
+      },
+      clocks: {
+        jump: async (node, by) => {
+          this.#machine(node).host.jump(by);
+          return { offset: this.#machine(node).host.clock.offset };
+        },
+        drift: async (node, rate) => {
+          this.#machine(node).host.drift(rate);
+          return { rate };
+        },
+        reset: async (node) => {
+          this.#machine(node).host.resetClock();
+          return null;
+        },
+        offset: async (node) => this.#machine(node).host.clock.offset,
+      },
+      disks: {
+        spoil: async (node, fault) => this.#machine(node).host.disk.spoil(fault),
+        heal: async (node) => this.#machine(node).host.disk.heal(),
+      },
+      members: {
+        list: async () => {
+          const answer = await this.#ask({ kind: "member-list" }, this.#byRank());
+          const members = answer.kind === "members" ? answer.members : [];
+          const named = (learner: boolean) =>
+            members.filter((member) => member.learner === learner).map(({ node }) => node);
+          return { voters: named(false), learners: named(true) };
+        },
+        add: async (node, learner) => this.#add(node, learner),
+        promote: async (node) => this.#promote(node),
+        remove: async (node) => this.#remove(node),
+        transferLeader: async (to) => {
+          await this.#ask({ kind: "transfer-leader", to: this.#machine(to).member }, this.#byRank());
+          return { to };
+        },
+      },
+      admin: {
+        compact: async (keep) => this.#compact(keep),
+        snapshot: async (node) => {
+          const { host, node: server } = this.#machine(node);
+          if (host.state !== "running" || server === undefined) return "not running";
+          server.snapshotNow();
+          return { applied: server.applied };
+        },
+      },
+      events: {
+        subscribe: (kinds, listener) => this.#subscribe(kinds, listener),
+      },
+      recovery: this.#recovery(),
+    };
+  }
+
+  #subscribe(kinds: readonly string[], listener: (event: ClusterEvent) => void): () => void {
+    const wanted = new Set(kinds);
+    return this.#world.onTrace((event) => {
+      if (!wanted.has(event.kind) || !this.#machines.has(event.node)) return;
+      listener(event);
+      this.#world.touch();
+    });
+  }
+
+  #kill(node: NodeId): Json {
+    const { host } = this.#machine(node);
+    host.kill();
+    return { incarnation: host.incarnations };
+  }
+
+  #powerOff(node: NodeId): Json {
+    const { host } = this.#machine(node);
+    const lost = host.powerOff();
+    return { incarnation: host.incarnations, lost };
+  }
+
+  #spoil(pairs: readonly (readonly [NodeId, NodeId])[], fault: LinkFault): LinkHandle {
+    const spoils = pairs.map(
+      ([from, to]) => new PairSpoil(from, to, this.#network.spoil([[from, to]], fault)),
+    );
+    for (const spoil of spoils) this.#spoils.add(spoil);
+    return {
+      heal: async () => {
+        const effects: { [effect: string]: number } = {};
+        for (const spoil of spoils) {
+          this.#spoils.delete(spoil);
+          for (const [effect, count] of Object.entries(spoil.spoil.heal()))
+            effects[effect] = (effects[effect] ?? 0) + count;
+        }
+        return effects;
+      },
+    };
+  }
+
+  async #compact(keep: number): Promise<Json> {
+    let refusal: unknown = new Error("no node is running");
+    for (const node of this.#byRank()) {
+      if (this.#machine(node).host.state !== "running") continue;
+      const api = this.#connect(node, OWN_TIMEOUT, "");
+      try {
+        const { header } = await api.request({ kind: "range", key: "\0", countOnly: true });
+        const revision = header.revision - keep;
+        if (revision < 1) return "nothing to compact";
+        await api.request({ kind: "compact", revision });
+        return { revision };
+      } catch (error) {
+        refusal = error;
+      } finally {
+        api.close();
+      }
+    }
+    throw refusal;
+  }
+
+  async #remove(node: NodeId): Promise<Json> {
+    const machine = this.#machine(node);
+    const { member } = machine;
+    await this.#ask(
+      { kind: "member-remove", id: member },
+      this.#byRank().filter((other) => other !== node),
+    );
+    machine.host.kill();
+    machine.host.disk.wipe();
+    machine.node = undefined;
+    this.#watch.wiped(member);
+    return { member };
+  }
+
+  async #add(node: NodeId, learner: boolean): Promise<Json> {
+    const machine = this.#machine(node);
+    const id = this.#nextMember++;
+    await this.#ask(
+      { kind: "member-add", id, node, learner },
+      this.#byRank().filter((other) => other !== node),
+    );
+    machine.member = id;
+    machine.join = true;
+    this.#start(node);
+    return { member: id };
+  }
+
+  /** A learner has to catch up first; keeps asking until it has. */
+  async #promote(node: NodeId): Promise<Json> {
+    const { member } = this.#machine(node);
+    for (;;) {
+      try {
+        await this.#ask({ kind: "member-promote", id: member }, this.#byRank());
+        return { member };
+      } catch {
+        await this.#sleep(200 * MILLISECOND);
+      }
+    }
+  }
+
+  #recovery(): Recovery {
+    const { tickMs, electionTicks } = this.#plan.raftkv;
+    return {
+      bound: 30 * tickMs * electionTicks * MILLISECOND + 20 * SECOND,
+      healCore: async () => {
+        const core = this.#chooseCore();
+        const inside = new Set<string>([...core, CLIENTS]);
+        for (const spoil of this.#spoils)
+          if (inside.has(spoil.from) && inside.has(spoil.to)) spoil.spoil.heal();
+        for (const node of core) {
+          const { host } = this.#machine(node);
+          host.disk.heal();
+          host.resetClock();
+          host.resume();
+          this.#start(node);
+        }
+        return { core };
+      },
+    };
+  }
+
+  /** A random smallest majority of those who vote by the newest configuration that any node has applied. */
+  #chooseCore(): NodeId[] {
+    let newest: Node | undefined;
+    for (const { node } of this.#machines.values()) {
+      if (node !== undefined && node.applied >= (newest?.applied ?? -1)) newest = node;
+    }
+    const voters = new Set(newest?.raft.configuration.voters ?? []);
+    const voting = [...this.#machines.values()].filter((machine) => voters.has(machine.member));
+    const candidates = voting.length > 0 ? voting : [...this.#machines.values()];
+    const shuffled = this.#world.tester.random.fork("core").shuffle(candidates);
+    const chosen = new Set(shuffled.slice(0, Math.floor(candidates.length / 2) + 1));
+    return candidates.filter((machine) => chosen.has(machine)).map((machine) => machine.host.name);
+  }
+}
+
+/** A fault on one directed pair, so that a part of a larger fault can be healed. */
+class PairSpoil {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly spoil: Spoil;
+  constructor(from: NodeId, to: NodeId, spoil: Spoil) {
+    this.from = from;
+    this.to = to;
+    this.spoil = spoil;
+  }
+}

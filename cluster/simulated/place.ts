@@ -1,0 +1,121 @@
+/** The simulated place: one process, virtual time, nothing to install. */
+import type { ClusterEvent } from "../../src/cluster.ts";
+import type { Nanos } from "../../src/history/op.ts";
+import type { Observed, Place, Stage } from "../../src/place.ts";
+import type { Plan } from "../../src/plan.ts";
+import type { MessageRecord, NodeEnd } from "../../src/result.ts";
+import { MILLISECOND } from "../../src/runtime/runtime.ts";
+import { World } from "../../src/runtime/world.ts";
+import type { KvApi } from "../api.ts";
+import { SimulatedCluster } from "./cluster.ts";
+import { describeMessage } from "./describe.ts";
+import { InvariantWatch } from "./invariant-watch.ts";
+import { SimulatedNetwork } from "./network.ts";
+
+/** Messages kept for the space-time diagram; a longer run keeps its last ones. */
+const KEPT_MESSAGES = 400_000;
+/** Protocol events that happen with every operation: counted, not kept. */
+const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
+
+export const simulated: Place<KvApi> = {
+  name: "simulated",
+  summary: "one process in virtual time, deterministic: the same plan gives the same bytes",
+  systems: ["raftkv"],
+  async boot(plan, watching) {
+    return new SimulatedStage(plan, watching.messages);
+  },
+};
+
+class SimulatedStage implements Stage<KvApi> {
+  readonly cluster: SimulatedCluster;
+  readonly runtime: Stage<KvApi>["runtime"];
+  readonly #world: World;
+  readonly #watch: InvariantWatch;
+  readonly #trace: ClusterEvent[] = [];
+  readonly #reached = new Map<string, number>();
+  readonly #messages: MessageRecord[] = [];
+
+  constructor(plan: Plan, keepMessages: boolean) {
+    const world = new World(plan.seed);
+    const mean = plan.network.latencyMs * MILLISECOND;
+    const network = new SimulatedNetwork(world, {
+      latency: { mean, jitter: mean / 3, tailProbability: 0.001, tail: 20 * mean },
+      loss: plan.network.loss,
+      duplicate: plan.network.duplicate,
+      codec: plan.network.codec,
+    });
+    this.#world = world;
+    this.runtime = world.tester;
+    this.#watch = new InvariantWatch(plan.raftkv.maxInflightMessages, () => world.now);
+    this.cluster = new SimulatedCluster(world, network, plan, this.#watch);
+    world.onTrace((event) => {
+      this.#reached.set(event.kind, (this.#reached.get(event.kind) ?? 0) + 1);
+      if (keepMessages && !HOT.has(event.kind)) this.#trace.push(event);
+    });
+    if (keepMessages) {
+      network.onMessage(({ from, to, protocol, message, sentAt, deliveredAt }) => {
+        if (this.#messages.length >= KEPT_MESSAGES * 2) this.#messages.splice(0, KEPT_MESSAGES);
+        this.#messages.push({
+          from,
+          to,
+          what: describeMessage(protocol, message),
+          sent: sentAt,
+          arrived: deliveredAt ?? null,
+        });
+      });
+    }
+    this.cluster.boot();
+  }
+
+  async drive(work: Promise<void>, limit: Nanos): Promise<string | undefined> {
+    const world = this.#world;
+    let settled = false;
+    let failure: { readonly error: unknown } | undefined;
+    work.then(
+      () => {
+        settled = true;
+      },
+      (error: unknown) => {
+        settled = true;
+        failure = { error };
+      },
+    );
+    const verdict = await world.run(() => settled, world.now + limit);
+    if (failure !== undefined) throw failure.error;
+    const at = `after ${(world.now / 1e9).toFixed(1)} virtual seconds`;
+    switch (verdict) {
+      case "done":
+        return undefined;
+      case "storm":
+        return `the nodes kept each other busy without end (an event storm) ${at}`;
+      case "limit":
+        return `the run did not come to its end: no progress ${at}`;
+      case "idle":
+        return `nothing was left to happen ${at}, though operations were under way`;
+    }
+  }
+
+  observed(): Observed {
+    const world = this.#world;
+    const ends: NodeEnd[] = [
+      ...world.crashes.map(({ node, time, error }) => {
+        const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+        return { node, time, kind: "crash", reason } as const;
+      }),
+      ...world.exits.map(({ node, time, reason }) => ({ node, time, kind: "exit", reason }) as const),
+    ];
+    return {
+      verdicts: [this.#watch.verdict()],
+      nodeEnds: ends.sort((a, b) => a.time - b.time),
+      trace: this.#trace,
+      messages: this.#messages.slice(-KEPT_MESSAGES),
+      reached: Object.fromEntries([...this.#reached].sort(([a], [b]) => (a < b ? -1 : 1))),
+      events: world.events,
+      traceHash: world.traceHash,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#world.stop();
+  }
+}

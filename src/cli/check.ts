@@ -1,0 +1,61 @@
+/** `faultline check FILE`: judges a history again, from a run of ours or from a journal alone. */
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { stdout } from "node:process";
+import { Command } from "commander";
+import { checkAll, worst } from "../../checkers/compose.ts";
+import { Budget } from "../checker.ts";
+import type { History } from "../history/history.ts";
+import { type Plan, parsePlan, UsageError } from "../plan.ts";
+import { assemble } from "../registry.ts";
+import { exitCode } from "../result.ts";
+import { readJournal } from "../store/journal.ts";
+import { RunDirectory } from "../store/run-directory.ts";
+import { printVerdicts } from "./print.ts";
+
+export function checkCommand(): Command {
+  return new Command("check")
+    .description("judge a stored history again: a run directory, or a journal (history.jsonl) of any origin")
+    .argument("<file>", "run directory or journal")
+    .option("-w, --workload <name>", "the workload whose checkers judge it; the run's own unless given")
+    .option("--budget <steps>", "steps each checker may take")
+    .action((path: string, options: { readonly workload?: string; readonly budget?: string }) => {
+      const { history, torn, plan } = read(path, options.workload);
+      if (torn)
+        stdout.write(
+          "The journal ends in the middle of a line: the tester died. Everything before it is judged.\n",
+        );
+      const budget =
+        options.budget === undefined
+          ? plan.budget
+          : parsePlan({ budget: Number(options.budget) }, "--budget").budget;
+      const { workload } = assemble(plan);
+      const verdicts = checkAll(workload.checkers, history, new Budget(budget));
+      printVerdicts(verdicts);
+      process.exitCode = exitCode({
+        validity: worst(verdicts.map((verdict) => verdict.validity)),
+        vacuous: false,
+      });
+    });
+}
+
+function read(
+  path: string,
+  workload: string | undefined,
+): { readonly history: History; readonly torn: boolean; readonly plan: Plan } {
+  if (!existsSync(path)) throw new UsageError(`${path}: no such file; expected a run directory or a journal`);
+  const isRun = statSync(path).isDirectory() ? existsSync(join(path, "plan.json")) : false;
+  if (statSync(path).isDirectory() && !isRun)
+    throw new UsageError(`${path}: not a run directory: it has no plan.json`);
+  if (isRun) {
+    const directory = RunDirectory.open(path);
+    const own = directory.plan();
+    const plan = workload === undefined ? own : { ...own, workload, workloadOptions: {} };
+    return { ...readJournal(directory.file("history")), plan };
+  }
+  if (workload === undefined)
+    throw new UsageError(
+      `${path}: a journal alone does not say what was promised; add --workload, such as --workload register`,
+    );
+  return { ...readJournal(path), plan: parsePlan({ workload, faults: [] }) };
+}

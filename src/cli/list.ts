@@ -1,0 +1,34 @@
+/** `faultline list KIND`: what can be named in a plan, one a line, name first. */
+import { stdout } from "node:process";
+import { Argument, Command } from "commander";
+import { models } from "../../checkers/models.ts";
+import { plantedBugs } from "../../cluster/bugs.ts";
+import { faults } from "../../nemesis/index.ts";
+import { workloads } from "../../workloads/index.ts";
+import { checkers, places, systems } from "../registry.ts";
+
+interface Item {
+  readonly name: string;
+  readonly summary: string;
+}
+
+const kinds: { readonly [kind: string]: () => readonly Item[] } = {
+  workloads: () => workloads,
+  faults: () => faults,
+  checkers: () => checkers,
+  models: () => models,
+  systems: () => systems,
+  places: () => places,
+  bugs: () => plantedBugs.map(({ name, area, mutation }) => ({ name, summary: `${area}: ${mutation}` })),
+};
+
+export function listCommand(): Command {
+  return new Command("list")
+    .description("list what a plan can name")
+    .addArgument(new Argument("<kind>", "what to list").choices(Object.keys(kinds)))
+    .action((kind: string) => {
+      const items = kinds[kind]?.() ?? [];
+      const width = Math.max(...items.map((item) => item.name.length));
+      for (const { name, summary } of items) stdout.write(`${name.padEnd(width)}  ${summary}\n`);
+    });
+}

@@ -1,0 +1,146 @@
+/** `faultline sweep`: many seeds on all cores, until one fails or all have passed. */
+import { availableParallelism } from "node:os";
+import { cpuUsage, stdout } from "node:process";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import pc from "picocolors";
+import Tinypool from "tinypool";
+import { type PlanInput, UsageError } from "../plan.ts";
+import { assemble } from "../registry.ts";
+import { exitCode } from "../result.ts";
+import { resolvePlan } from "../runner/swarm.ts";
+import { execute, repeatLine } from "./execute.ts";
+import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
+import { printResult } from "./print.ts";
+import { Status } from "./status.ts";
+import type { SeedResult, SweepTask } from "./sweep-worker.ts";
+
+interface SweepFlags extends PlanFlags {
+  readonly store: string;
+  readonly seeds: string;
+  readonly first: string;
+  readonly jobs?: string;
+  readonly keepGoing?: boolean;
+}
+
+/** Seeds per task: enough to hide the cost of handing it over, few enough to stop soon. */
+const CHUNK = 4;
+
+export interface Sweep {
+  readonly results: readonly SeedResult[];
+  readonly cpuSeconds: number;
+}
+
+/** Runs seeds [first, first + count) of `input`. With `stop`, no new seeds are begun after a failure. */
+export async function sweep(
+  input: PlanInput,
+  range: { readonly first: number; readonly count: number; readonly jobs: number; readonly stop: boolean },
+  progress: (done: readonly SeedResult[]) => void,
+): Promise<Sweep> {
+  assemble(resolvePlan({ ...input, seed: range.first }));
+  const pool = new Tinypool({
+    filename: fileURLToPath(new URL("./sweep-worker.js", import.meta.url)),
+    minThreads: range.jobs,
+    maxThreads: range.jobs,
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
+  });
+  const before = cpuUsage();
+  const results: SeedResult[] = [];
+  let next = range.first;
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    while (next < range.first + range.count && !(failed && range.stop)) {
+      const first = next;
+      const count = Math.min(CHUNK, range.first + range.count - first);
+      next += count;
+      const task: SweepTask = { input, first, count, stop: range.stop };
+      const done: readonly SeedResult[] = await pool.run(task);
+      results.push(...done);
+      if (done.some((result) => result.validity !== "valid")) failed = true;
+      progress(results);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: range.jobs }, lane));
+  } finally {
+    await pool.destroy();
+  }
+  const { user, system } = cpuUsage(before);
+  return { results: results.sort((a, b) => a.seed - b.seed), cpuSeconds: (user + system) / 1e6 };
+}
+
+export function sweepCommand(): Command {
+  const command = new Command("sweep").description("run many seeds on all cores; stop at the first failure");
+  return addPlanOptions(command)
+    .option("--no-swarm", "run the plan as it is; only the seed varies")
+    .option("--seeds <count>", "how many seeds", "200")
+    .option("--first <seed>", "the first seed", "0")
+    .option("--jobs <count>", "worker threads; one per core unless given")
+    .option("--keep-going", "run all seeds, whatever fails")
+    .option("--store <directory>", "where the first failing run is kept", "store")
+    .action(async (flags: SweepFlags) => {
+      if (flags.seed !== undefined)
+        throw new UsageError("--seed: a sweep chooses its seeds; use --first and --seeds");
+      const input: PlanInput = { ...planInput(flags), swarm: flags.swarm !== false };
+      const count = natural("--seeds", flags.seeds, 1);
+      const first = natural("--first", flags.first, 0);
+      const jobs = flags.jobs === undefined ? availableParallelism() : natural("--jobs", flags.jobs, 1);
+      const stop = flags.keepGoing !== true;
+      const status = new Status();
+      const started = Date.now();
+      const { results, cpuSeconds } = await sweep(input, { first, count, jobs, stop }, (done) => {
+        status.update(() => progressLine(done, count, Date.now() - started));
+      });
+      status.clear();
+      await conclude(input, results, cpuSeconds, flags.store);
+    });
+}
+
+function progressLine(done: readonly SeedResult[], count: number, elapsed: number): string {
+  const perSecond = done.length / (elapsed / 1_000);
+  const virtual = done.reduce((sum, result) => sum + result.counts.virtualSeconds, 0);
+  const failures = done.filter((result) => result.validity === "invalid").length;
+  const left = Math.round((count - done.length) / perSecond);
+  return `${done.length} of ${count} seeds  ${perSecond.toFixed(1)} seeds/s  ${Math.round(virtual)} virtual seconds  ${failures} violations  about ${left} s left`;
+}
+
+async function conclude(
+  input: PlanInput,
+  results: readonly SeedResult[],
+  cpuSeconds: number,
+  store: string,
+): Promise<void> {
+  const virtual = Math.round(results.reduce((sum, result) => sum + result.counts.virtualSeconds, 0));
+  const operations = results.reduce((sum, result) => sum + result.counts.operations, 0);
+  const count = (want: (result: SeedResult) => boolean): number => results.filter(want).length;
+  const invalid = count((result) => result.validity === "invalid");
+  const unknown = count((result) => result.validity === "unknown");
+  const vacuous = count((result) => result.validity === "valid" && result.vacuous);
+  stdout.write(
+    `${results.length} seeds: ${results.length - invalid - unknown - vacuous} valid, ${invalid} invalid, ${unknown} unknown, ${vacuous} vacuous\n` +
+      `${operations} operations in ${virtual} virtual seconds, ${cpuSeconds.toFixed(1)} CPU-seconds\n`,
+  );
+  const worst =
+    results.find((result) => result.validity === "invalid") ??
+    results.find((result) => result.validity === "unknown");
+  if (worst === undefined) {
+    process.exitCode = vacuous > 0 ? 2 : 0;
+    if (vacuous > 0) {
+      const example = results.find((result) => result.vacuous) as SeedResult;
+      stdout.write(`vacuous: seed ${example.seed}: ${example.summary}\n`);
+    } else stdout.write(`${pc.green(pc.bold("VALID"))}  every promise held in every run\n`);
+    return;
+  }
+  stdout.write(`\nseed ${worst.seed}, found by ${worst.found.join(", ") || "no checker"}:\n`);
+  const failing: PlanInput = { ...input, seed: worst.seed };
+  const { result, directory } = await execute(failing, store);
+  printResult(result, repeatLine(failing), directory.path);
+  process.exitCode = exitCode(result);
+}
+
+function natural(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new UsageError(`${flag}: ${text} is not a whole number of at least ${least}`);
+  return value;
+}

@@ -1,0 +1,10 @@
+/** Suites that run the built command line, long sweeps, and a browser: `npm run test:system`. */
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["{src,workloads,nemesis,checkers,cluster,reports}/**/*.system.ts"],
+    testTimeout: 600_000,
+    fileParallelism: false,
+  },
+});
