@@ -53,7 +53,7 @@ export function register(init: Json = null): Model<Json, RegisterCall, Json> {
         case "read":
           return output === undefined ? "read something" : `read ${show(output)}`;
         case "write":
-          return `wrote ${show(call.value)}`;
+          return call.value === null ? "emptied it" : `wrote ${show(call.value)}`;
         case "cas": {
           const swap = `${show(call.value[0])} to ${show(call.value[1])}`;
           if (output === true) return `swapped ${swap}`;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { KvResponse } from "../cluster/api.ts";
+import { Store } from "../cluster/kv/store.ts";
 import { Budget } from "../src/checker.ts";
 import { seededRandom } from "../src/runtime/random.ts";
 import type { WorkloadOptions } from "../src/workload.ts";
@@ -12,7 +13,13 @@ function options(given: WorkloadOptions["options"] = {}): WorkloadOptions {
 
 async function verdicts(play: Partial<SingleCopyOptions>) {
   const workload = kvWorkload.create(options({ keys: 4 }));
-  const history = await playOnSingleCopy(workload, { seed: 1, concurrency: 5, operations: 400, ...play });
+  const history = await playOnSingleCopy(workload, {
+    store: new Store({ bug: "" }),
+    seed: 1,
+    concurrency: 5,
+    operations: 400,
+    ...play,
+  });
   return workload.checkers.map((checker) => checker.check(history, new Budget(10_000_000)));
 }
 
@@ -31,7 +38,12 @@ describe("kv workload", () => {
 
   it("succeeds with each of its functions", async () => {
     const workload = kvWorkload.create(options());
-    const history = await playOnSingleCopy(workload, { seed: 3, concurrency: 5, operations: 600 });
+    const history = await playOnSingleCopy(workload, {
+      store: new Store({ bug: "" }),
+      seed: 3,
+      concurrency: 5,
+      operations: 600,
+    });
     const succeeded = new Set(history.client.filter(({ type }) => type === "ok").map(({ f }) => f));
     expect([...succeeded].sort()).toEqual(
       ["compact", "delete", "get", "get-at", "put", "range", "stale-get", "stale-range", "txn"].sort(),

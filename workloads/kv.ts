@@ -13,13 +13,14 @@ import type { KvApi } from "../cluster/api.ts";
 import type { KeyValue, RequestOp, Revision, TxnResponse } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
 import { concat } from "../src/generator/combinators.ts";
-import type { Context, OpGenerator, Step } from "../src/generator/generator.ts";
+import type { OpGenerator } from "../src/generator/generator.ts";
 import type { Operation } from "../src/history/history.ts";
-import type { Call, Json, Op, Signature } from "../src/history/op.ts";
+import type { Call, Json, Signature } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import type { Workload, WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
+import { stateful } from "./stateful.ts";
 
 /** One existing key in a reply. */
 export type Entry = {
@@ -122,7 +123,7 @@ function create(options: Options): Workload<KvSignature, KvApi> {
   const keys = Array.from({ length: options.keys }, (_, i) => `${PREFIX}${i}`);
   return {
     name: "kv",
-    generator: new KvLoad(options, keys, 1, 1, new Map()),
+    generator: load(options, keys),
     final: concat<KvSignature>(
       { f: "range", value: null },
       ...keys.map((key) => ({ f: "get", value: null, key }) as const),
@@ -323,117 +324,109 @@ function named(key: string | undefined): string {
   return key;
 }
 
-/** The load: a weighted mix over the keys, guards and old revisions being taken from what was seen before. */
-class KvLoad implements OpGenerator<KvSignature> {
-  readonly #options: Options;
-  readonly #keys: readonly string[];
+/** What the load remembers. */
+interface Memory {
   /** The next value to write. */
-  readonly #value: number;
+  readonly value: number;
   /** The newest revision heard of. */
-  readonly #revision: Revision;
+  readonly revision: Revision;
   /** By key: its last change as far as a read has shown it. */
-  readonly #seen: ReadonlyMap<string, Guard>;
+  readonly seen: ReadonlyMap<string, Guard>;
+}
 
-  constructor(
-    options: Options,
-    keys: readonly string[],
-    value: number,
-    revision: Revision,
-    seen: ReadonlyMap<string, Guard>,
-  ) {
-    this.#options = options;
-    this.#keys = keys;
-    this.#value = value;
-    this.#revision = revision;
-    this.#seen = seen;
-  }
+/** A weighted mix over the keys; guards and old revisions are taken from what was seen before. */
+function load(options: Options, keys: readonly string[]): OpGenerator<KvSignature> {
+  return stateful<KvSignature, Memory>(
+    { value: 1, revision: 1, seen: new Map() },
+    {
+      draw(memory, _, random) {
+        const call = drawCall(options, keys, memory, random);
+        const written = call.f === "put" ? 1 : call.f === "txn" ? call.value.puts.length : 0;
+        return { call, memory: written === 0 ? memory : { ...memory, value: memory.value + written } };
+      },
+      learn(memory, event) {
+        if (event.type !== "ok" || event.f === "compact") return memory;
+        const revision = Math.max(memory.revision, event.value.revision);
+        const entries = event.f === "get" || event.f === "range" ? event.value.entries : [];
+        const seen = withNews(memory.seen, entries);
+        return revision === memory.revision && seen === memory.seen ? memory : { ...memory, revision, seen };
+      },
+    },
+  );
+}
 
-  next(context: Context): Step<KvSignature> {
-    if (context.free.length === 0) return { kind: "wait", rest: this };
-    const random = context.random.fork("kv");
-    const call = this.#call(random);
-    const written = call.f === "put" ? 1 : call.f === "txn" ? call.value.puts.length : 0;
-    const rest =
-      written === 0
-        ? this
-        : new KvLoad(this.#options, this.#keys, this.#value + written, this.#revision, this.#seen);
-    return { kind: "op", at: context.time, thread: random.pick(context.free), call, rest };
+function withNews(seen: ReadonlyMap<string, Guard>, entries: readonly Entry[]): ReadonlyMap<string, Guard> {
+  let news: Map<string, Guard> | undefined;
+  for (const { key, value, modRevision } of entries) {
+    if (typeof value !== "number" || (seen.get(key)?.modRevision ?? 0) >= modRevision) continue;
+    news ??= new Map(seen);
+    news.set(key, { key, value, modRevision });
   }
+  return news ?? seen;
+}
 
-  #call(random: Random): Call<KvSignature> {
-    const key = random.pick(this.#keys);
-    switch (this.#draw(random)) {
-      case "get":
-        return { f: "get", value: null, key };
-      case "staleGet":
-        return { f: "stale-get", value: null, key };
-      case "getAt":
-        return { f: "get-at", value: Math.max(1, this.#revision - random.below(20)), key };
-      case "range":
-        return { f: "range", value: null };
-      case "staleRange":
-        return { f: "stale-range", value: null };
-      case "put":
-        return { f: "put", value: this.#value, key };
-      case "delete":
-        return { f: "delete", value: null, key };
-      case "update":
-        return this.#update(random);
-      case "txn":
-        return this.#transaction(random);
-      case "compact":
-        // A little beyond the head at times: that must be refused.
-        return { f: "compact", value: Math.max(1, this.#revision + 2 - random.below(20)) };
-    }
+function drawCall(
+  options: Options,
+  keys: readonly string[],
+  memory: Memory,
+  random: Random,
+): Call<KvSignature> {
+  const key = random.pick(keys);
+  switch (drawName(options, random)) {
+    case "get":
+      return { f: "get", value: null, key };
+    case "staleGet":
+      return { f: "stale-get", value: null, key };
+    case "getAt":
+      return { f: "get-at", value: Math.max(1, memory.revision - random.below(20)), key };
+    case "range":
+      return { f: "range", value: null };
+    case "staleRange":
+      return { f: "stale-range", value: null };
+    case "put":
+      return { f: "put", value: memory.value, key };
+    case "delete":
+      return { f: "delete", value: null, key };
+    case "update":
+      return drawUpdate(memory, random);
+    case "txn":
+      return drawTransaction(keys, memory, random);
+    case "compact":
+      // A little beyond the head at times: that must be refused.
+      return { f: "compact", value: Math.max(1, memory.revision + 2 - random.below(20)) };
   }
+}
 
-  #draw(random: Random): (typeof WEIGHTS)[number] {
-    let left = random.below(WEIGHTS.reduce((sum, name) => sum + this.#options[name], 0));
-    for (const name of WEIGHTS) {
-      left -= this.#options[name];
-      if (left < 0) return name;
-    }
-    throw new RangeError("weights must not all be 0");
+function drawName(options: Options, random: Random): (typeof WEIGHTS)[number] {
+  let left = random.below(WEIGHTS.reduce((sum, name) => sum + options[name], 0));
+  for (const name of WEIGHTS) {
+    left -= options[name];
+    if (left < 0) return name;
   }
+  throw new RangeError("weights must not all be 0");
+}
 
-  /** A read where nothing has been seen yet that an update could start from. */
-  #update(random: Random): Call<KvSignature> {
-    const guards = [...this.#seen.values()];
-    if (guards.length === 0) return { f: "range", value: null };
-    const guard = random.pick(guards);
-    const puts = [{ key: guard.key, value: this.#value }];
-    return { f: "txn", value: { guard, reads: [], puts, deletes: [] } };
-  }
+/** A read where nothing has been seen yet that an update could start from. */
+function drawUpdate({ seen, value }: Memory, random: Random): Call<KvSignature> {
+  const guards = [...seen.values()];
+  if (guards.length === 0) return { f: "range", value: null };
+  const guard = random.pick(guards);
+  return { f: "txn", value: { guard, reads: [], puts: [{ key: guard.key, value }], deletes: [] } };
+}
 
-  /** Four operations, or as many as there are keys: 40 % reads, 50 % puts, 10 % deletes, at least one put. */
-  #transaction(random: Random): Call<KvSignature> {
-    const [first = "", ...others] = random.shuffle(this.#keys).slice(0, 4);
-    const puts = [{ key: first, value: this.#value }];
-    const reads: string[] = [];
-    const deletes: string[] = [];
-    for (const key of others) {
-      const drawn = random.below(10);
-      if (drawn < 4) reads.push(key);
-      else if (drawn < 9) puts.push({ key, value: this.#value + puts.length });
-      else deletes.push(key);
-    }
-    const guards = [...this.#seen.values()].filter(({ key }) => !reads.includes(key));
-    const guard = guards.length > 0 && random.chance(0.5) ? random.pick(guards) : null;
-    return { f: "txn", value: { guard, reads, puts, deletes } };
+/** Four operations, or as many as there are keys: 40 % reads, 50 % puts, 10 % deletes, at least one put. */
+function drawTransaction(keys: readonly string[], memory: Memory, random: Random): Call<KvSignature> {
+  const [first = "", ...others] = random.shuffle(keys).slice(0, 4);
+  const puts = [{ key: first, value: memory.value }];
+  const reads: string[] = [];
+  const deletes: string[] = [];
+  for (const key of others) {
+    const drawn = random.below(10);
+    if (drawn < 4) reads.push(key);
+    else if (drawn < 9) puts.push({ key, value: memory.value + puts.length });
+    else deletes.push(key);
   }
-
-  update(_: Context, event: Op<KvSignature>): OpGenerator<KvSignature> {
-    if (event.type !== "ok" || event.f === "compact") return this;
-    const revision = Math.max(this.#revision, event.value.revision);
-    const entries = event.f === "get" || event.f === "range" ? event.value.entries : [];
-    const news = entries.filter(
-      ({ key, modRevision }) => (this.#seen.get(key)?.modRevision ?? 0) < modRevision,
-    );
-    if (revision === this.#revision && news.length === 0) return this;
-    const seen = news.length === 0 ? this.#seen : new Map(this.#seen);
-    if (seen instanceof Map)
-      for (const { key, value, modRevision } of news)
-        if (typeof value === "number") seen.set(key, { key, value, modRevision });
-    return new KvLoad(this.#options, this.#keys, this.#value, revision, seen);
-  }
+  const guards = [...memory.seen.values()].filter(({ key }) => !reads.includes(key));
+  const guard = guards.length > 0 && random.chance(0.5) ? random.pick(guards) : null;
+  return { f: "txn", value: { guard, reads, puts, deletes } };
 }

@@ -14,11 +14,12 @@ import type { Compare, KeyValue, Revision } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
 import type { Context, OpGenerator, Step } from "../src/generator/generator.ts";
 import type { Operation } from "../src/history/history.ts";
-import type { Call, Json, Op, Signature } from "../src/history/op.ts";
+import type { Call, Json, Signature } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import type { Workload, WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
+import { stateful } from "./stateful.ts";
 
 /** What a reply tells of the register: its value (null if the key does not exist) and both revisions. */
 export type Seen = {
@@ -73,7 +74,7 @@ function create(options: Options): Workload<RegisterSignature, KvApi> {
   const used = new Set<string>();
   return {
     name: "register",
-    generator: new RegisterLoad(options, [], 1, new Map()),
+    generator: load(options),
     final: new FinalReads(used, 0),
     checkers: registerCheckers,
     open: (api) => open(api, options.compare, used),
@@ -207,76 +208,60 @@ function valueIn(kv: KeyValue | undefined): Seen["value"] {
   return /^\d{1,15}$/.test(kv.value) ? Number(kv.value) : kv.value;
 }
 
-/** The load: random functions on random registers, a cas starting from the value last seen there. */
-class RegisterLoad implements OpGenerator<RegisterSignature> {
-  readonly #options: Options;
-  /** By slot: the register now in it, and how many operations it has had. A missing one is fresh. */
-  readonly #slots: readonly { readonly register: number; readonly operations: number }[];
+/** What the load remembers. */
+interface Memory {
+  /** By slot: the register now in it, and how many operations it has had. */
+  readonly slots: readonly Slot[];
   /** The next value to write. */
-  readonly #value: number;
-  readonly #latest: ReadonlyMap<string, number>;
+  readonly value: number;
+  /** By register: the value last read. */
+  readonly latest: ReadonlyMap<string, number>;
+}
+type Slot = { readonly register: number; readonly operations: number };
 
-  constructor(
-    options: Options,
-    slots: readonly { readonly register: number; readonly operations: number }[],
-    value: number,
-    latest: ReadonlyMap<string, number>,
-  ) {
-    this.#options = options;
-    this.#slots = slots;
-    this.#value = value;
-    this.#latest = latest;
-  }
-
-  next(context: Context): Step<RegisterSignature> {
-    if (context.free.length === 0) return { kind: "wait", rest: this };
-    const random = context.random.fork("register");
-    const { keys, opsPerKey } = this.#options;
-    const slots = this.#slots.length > 0 ? [...this.#slots] : firstSlots(keys);
-    const chosen = random.below(keys);
-    let slot = slots[chosen] as { register: number; operations: number };
-    // Registers are numbered so that slot i holds i, i + keys, i + 2 keys, …
-    if (slot.operations === opsPerKey) slot = { register: slot.register + keys, operations: 0 };
-    slots[chosen] = { register: slot.register, operations: slot.operations + 1 };
-    const key = `r${slot.register}`;
-    const call = this.#call(key, random);
-    const value = call.f === "write" || call.f === "cas" ? this.#value + 1 : this.#value;
-    return {
-      kind: "op",
-      at: context.time,
-      thread: random.pick(context.free),
-      call,
-      rest: new RegisterLoad(this.#options, slots, value, this.#latest),
-    };
-  }
-
-  #call(key: string, random: Random): Call<RegisterSignature> {
-    const { read, write, cas, staleRead } = this.#options;
-    let drawn = random.below(read + write + cas + staleRead);
-    drawn -= read;
-    if (drawn < 0) return { f: "read", value: null, key };
-    drawn -= write;
-    if (drawn < 0) return { f: "write", value: this.#value, key };
-    drawn -= cas;
-    if (drawn < 0) return { f: "cas", value: [this.#latest.get(key) ?? null, this.#value], key };
-    return { f: "stale-read", value: null, key };
-  }
-
-  update(_: Context, event: Op<RegisterSignature>): OpGenerator<RegisterSignature> {
-    if (event.type !== "ok" || event.key === undefined) return this;
-    const seen = event.f === "read" ? event.value.value : undefined;
-    if (typeof seen !== "number" || this.#latest.get(event.key) === seen) return this;
-    const latest = new Map(this.#latest).set(event.key, seen);
-    for (const key of latest.keys()) {
-      if (latest.size <= 2 * this.#options.keys) break;
-      latest.delete(key);
-    }
-    return new RegisterLoad(this.#options, this.#slots, this.#value, latest);
-  }
+/** Random functions on random registers, a cas starting from the value last read there. */
+function load(options: Options): OpGenerator<RegisterSignature> {
+  const { keys, opsPerKey } = options;
+  const slots = Array.from({ length: keys }, (_, register) => ({ register, operations: 0 }));
+  return stateful<RegisterSignature, Memory>(
+    { slots, value: 1, latest: new Map() },
+    {
+      draw(memory, _, random) {
+        const chosen = random.below(keys);
+        let slot = memory.slots[chosen] as Slot;
+        // Registers are numbered so that slot i holds i, i + keys, i + 2 keys, …
+        if (slot.operations === opsPerKey) slot = { register: slot.register + keys, operations: 0 };
+        const call = drawCall(options, memory, `r${slot.register}`, random);
+        const slots = memory.slots.slice();
+        slots[chosen] = { register: slot.register, operations: slot.operations + 1 };
+        const writes = call.f === "write" || call.f === "cas";
+        return { call, memory: { ...memory, slots, value: memory.value + (writes ? 1 : 0) } };
+      },
+      learn(memory, event) {
+        if (event.type !== "ok" || event.f !== "read" || event.key === undefined) return memory;
+        const { value } = event.value;
+        if (typeof value !== "number" || memory.latest.get(event.key) === value) return memory;
+        const latest = new Map(memory.latest).set(event.key, value);
+        // Of registers long given up nothing need be known.
+        for (const key of latest.keys()) {
+          if (latest.size <= 2 * keys) break;
+          latest.delete(key);
+        }
+        return { ...memory, latest };
+      },
+    },
+  );
 }
 
-function firstSlots(keys: number) {
-  return Array.from({ length: keys }, (_, register) => ({ register, operations: 0 }));
+function drawCall(options: Options, memory: Memory, key: string, random: Random): Call<RegisterSignature> {
+  const { read, write, cas, staleRead } = options;
+  let left = random.below(read + write + cas + staleRead) - read;
+  if (left < 0) return { f: "read", value: null, key };
+  left -= write;
+  if (left < 0) return { f: "write", value: memory.value, key };
+  left -= cas;
+  if (left < 0) return { f: "cas", value: [memory.latest.get(key) ?? null, memory.value], key };
+  return { f: "stale-read", value: null, key };
 }
 
 /** One read of every register that was ever used, in the order of first use. */

@@ -2,9 +2,21 @@
  * The simplest correct system: one copy of the store, no network, no faults. What a workload's own tests run on;
  * a workload whose checkers object to it is wrong.
  */
-import { type Answer, ApiError, type KvApi, type KvRequest, type KvResponse } from "../cluster/api.ts";
-import type { StatusError } from "../cluster/kv/request.ts";
-import { isReadOnly, Store } from "../cluster/kv/store.ts";
+import { ApiError, type KvApi, type KvRequest, type KvResponse } from "../cluster/api.ts";
+import type {
+  CompactRequest,
+  CompactResponse,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  Revision,
+  StatusError,
+  TxnRequest,
+  TxnResponse,
+} from "../cluster/kv/request.ts";
 import type { OpGenerator } from "../src/generator/generator.ts";
 import { lift } from "../src/generator/source.ts";
 import { History } from "../src/history/history.ts";
@@ -13,7 +25,19 @@ import { seededRandom } from "../src/runtime/random.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import type { Workload } from "../src/workload.ts";
 
+type Write = PutRequest | DeleteRangeRequest | TxnRequest | CompactRequest;
+type WriteResponse = PutResponse | DeleteRangeResponse | TxnResponse | CompactResponse;
+
+/** The part of the store's interface that is needed here. */
+export interface SingleStore {
+  readonly revision: Revision;
+  range(request: RangeRequest): RangeResponse | StatusError;
+  apply(request: Write): { readonly response: { readonly kind: string } | StatusError };
+}
+
 export interface SingleCopyOptions {
+  /** Fresh. */
+  readonly store: SingleStore;
   readonly seed: number;
   readonly concurrency: number;
   /** Number of operations of the load; the final phase comes on top. */
@@ -44,7 +68,6 @@ class Play {
   readonly #workload: Workload<Signature, KvApi>;
   readonly #options: SingleCopyOptions;
   readonly #random;
-  readonly #store = new Store({ bug: "" });
   readonly #events: Op[] = [];
   readonly #processes: Process[];
   readonly #threads: Thread[];
@@ -158,26 +181,25 @@ class Play {
   }
 
   #execute(request: KvRequest): KvResponse {
+    const { store } = this.#options;
     const response = this.#respond(request);
     if (response.kind === "error") throw new ApiError(response.code, response.message, true);
-    const header = { clusterId: "1", memberId: "1", revision: this.#store.revision, raftTerm: 1 };
-    return { ...response, header } as Answer<typeof response> as KvResponse;
+    const header = { clusterId: "1", memberId: "1", revision: store.revision, raftTerm: 1 };
+    return { ...response, header };
   }
 
-  #respond(request: KvRequest) {
+  #respond(request: KvRequest): RangeResponse | WriteResponse | StatusError {
+    const { store } = this.#options;
     switch (request.kind) {
       case "range":
-        return this.#store.range(request);
+        return store.range(request);
       case "txn":
-        return isReadOnly(request) ? this.#store.readTxn(request) : this.#store.apply(request).response;
       case "put":
       case "delete-range":
       case "compact":
-      case "lease-grant":
-      case "lease-revoke":
-        return this.#store.apply(request).response;
+        return store.apply(request).response as WriteResponse | StatusError;
       default:
-        return { kind: "error", code: "UNIMPLEMENTED", message: request.kind } satisfies StatusError;
+        throw new TypeError(`the single copy does not serve ${request.kind}`);
     }
   }
 }

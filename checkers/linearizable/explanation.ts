@@ -47,7 +47,7 @@ export function explain<State, In, Out>(
     among.filter((action) => action !== impossible && same(access(action).writes, value));
   const writers = writersOf(reads, context.actions);
   const initial = same(model.init as Json, reads);
-  const value = JSON.stringify(reads);
+  const value = reads === null ? "nothing" : JSON.stringify(reads);
   if (writers.length === 0 && !initial) {
     const aborted = writersOf(reads, context.failed)[0];
     if (aborted !== undefined)
@@ -78,14 +78,15 @@ export function explain<State, In, Out>(
       name: "lost update",
       explanation: `${told(rival)} and ${deed}${of}: both started from ${value}, which was there only once, so one update overwrote the other.`,
     };
+  const possible = writers.filter((writer) => writer.invoked < impossible.completed);
   const newer = witness.find((action) => {
     if (action === impossible || action.completed >= impossible.invoked) return false;
     const seen = access(action);
-    const left = seen.writes ?? seen.reads;
+    const left = seen.writes === undefined ? seen.reads : seen.writes;
     if (left === undefined || same(left, reads)) return false;
     const sources = seen.writes === undefined ? writersOf(left, context.actions) : [action];
     // The value read was gone: whoever wrote it had finished before the newer one was begun.
-    return writers.every((writer) => sources.every((source) => writer.completed < source.invoked));
+    return possible.every((writer) => sources.every((source) => writer.completed < source.invoked));
   });
   if (newer !== undefined)
     return swap
