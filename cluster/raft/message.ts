@@ -153,7 +153,8 @@ export interface LogStorage {
  * One batch of work for the host. Contract (etcd-io/raft doc.go, asynchronous storage writes):
  *  - `messages` may be sent at once, also before `append` is durable.
  *  - `append` is written in order of batches; when it is durable, send `append.afterSync` and call
- *    `storageAppended(append.ack)`. Messages in `afterSync` addressed to this member itself are stepped.
+ *    `storageAppended(append.ack)`. Messages in `afterSync` addressed to this member itself are stepped. With a
+ *    snapshot, this comes when the state machine has been restored from it, too.
  *  - `committed` is applied in order; afterwards call `storageApplied(lastIndex)`.
  *  - a read may be served once the host has applied `readStates[i].index`.
  */
@@ -167,7 +168,7 @@ export interface Ready {
     readonly entries: readonly Entry[];
     /** An incoming snapshot, to be made durable before `entries`. */
     readonly snapshot?: Snapshot;
-    /** False when only `commit` changed: it may then be written without an fsync. */
+    /** False when term, vote and log stay as they are: then no fsync of its own, but still after the earlier batches. */
     readonly mustSync: boolean;
     readonly afterSync: readonly Message[];
     readonly ack: AppendAck;
@@ -186,6 +187,10 @@ export interface AppendAck {
 
 export interface RaftOptions {
   readonly id: MemberId;
+  /**
+   * Its first snapshot is the configuration the cluster began with, the same on every member: one that joins later
+   * starts with it as well, although it is not in it, or has to be sent a snapshot (the cluster then begins at index 1).
+   */
   readonly storage: LogStorage;
   /** From disk; zeros on the first start. */
   readonly hard: HardState;
@@ -270,7 +275,10 @@ export interface RaftCore {
   propose(proposals: readonly Proposal[]): ProposeResult;
   /** To be called when a config entry is applied; returns the configuration now in force. */
   applyConfigChange(change: ConfigChange): Configuration;
-  /** Asks for a linearizable read; the answer comes as a read state with the same context, or never. */
+  /**
+   * Asks for a linearizable read; the answer comes as a read state with the same context, or never. A context is not
+   * to be used again, not even after a restart: the answer to the first read would pass for one to the second.
+   */
   readIndex(context: number): "pending" | "no-leader";
   transferLeader(to: MemberId): void;
   forgetLeader(): void;

@@ -1,13 +1,14 @@
 /**
  * One member of a raft cluster, sans-IO: inputs come in through methods, work for the host goes out through Ready.
- * This file holds what every member does in every role: terms, timeouts, elections, and following a leader. What a
- * leader does is in leadership.ts. Section numbers are those of the extended paper unless said otherwise; where the
+ * This file holds what every member does in every role: terms, timeouts and elections. What a leader does is in
+ * leadership.ts, and what a member does for its leader in following.ts. Section numbers are those of the extended paper unless said otherwise; where the
  * paper is silent the behaviour is that of etcd-io/raft with asynchronous storage writes.
  *
  * A message that vouches for something (a vote, an accepted append, and the request for votes, since a candidate that
  * forgets its term may stand twice in it) leaves through `append.afterSync`; all others leave at once.
  */
-import { changeConfiguration, isJoint, isMember } from "./configuration.ts";
+import { changeConfiguration, isJoint } from "./configuration.ts";
+import { Following } from "./following.ts";
 import { Leadership } from "./leadership.ts";
 import { RaftLog } from "./log.ts";
 import type {
@@ -26,7 +27,6 @@ import type {
   RaftStatus,
   Ready,
   Role,
-  Snapshot,
   Term,
 } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -45,6 +45,7 @@ class Raft implements RaftCore {
   readonly #log: RaftLog;
   readonly #tracker: Tracker;
   readonly #outbox = new Outbox();
+  readonly #following: Following;
   readonly #bug: string;
 
   #role: Role = "follower";
@@ -72,6 +73,7 @@ class Raft implements RaftCore {
     this.#log = new RaftLog(options.storage, options.hard.commit, options.applied, options.bug);
     this.#tracker = new Tracker(options.maxInflightMessages, options.bug === "quorum-half");
     this.#tracker.setConfiguration(this.#replayConfiguration(), this.#log.lastIndex + 1);
+    this.#following = new Following(options, this.#log, this.#tracker, this.#outbox);
     this.#given = { hard: options.hard, role: "follower", leader: 0 };
     // Whatever this member promised a leader before it restarted still holds; before its first term there was none.
     this.#leaderContactElapsed = this.#term === 0 ? options.electionTicks : 0;
@@ -341,20 +343,20 @@ class Raft implements RaftCore {
     } else if ((checkQuorum || preVote) && (message.type === "append" || message.type === "heartbeat")) {
       // This member was cut off, and its term grew; its vote requests are refused unseen, so that it must tell the
       // leader of its term in another way, or it would be stuck for ever.
-      this.#answerAppend(message.from, 0);
+      this.#following.answerAppend(message.from, this.#term, 0);
     }
   }
 
   #stepTerm(message: Message): void {
     switch (message.type) {
       case "append":
-        if (this.#followSender(message.from)) this.#onAppend(message);
+        if (this.#followSender(message.from)) this.#following.onAppend(message);
         return;
       case "heartbeat":
-        if (this.#followSender(message.from)) this.#onHeartbeat(message);
+        if (this.#followSender(message.from)) this.#following.onHeartbeat(message);
         return;
       case "snapshot":
-        if (this.#followSender(message.from)) this.#onSnapshot(message);
+        if (this.#followSender(message.from)) this.#following.onSnapshot(message);
         return;
       case "append-response":
         this.#leadership?.onAppendResponse(message);
@@ -392,120 +394,6 @@ class Raft implements RaftCore {
     this.#leader = from;
     this.#electionElapsed = 0;
     this.#leaderContactElapsed = 0;
-    return true;
-  }
-
-  #onAppend(message: Message & { readonly type: "append" }): void {
-    const log = this.#log;
-    const { previousIndex, previousTerm, entries } = message;
-    if (previousIndex < log.commit && this.#bug !== "truncate-always") {
-      // An old one: committed entries match any leader's.
-      this.#answerAppend(message.from, log.commit);
-      return;
-    }
-    const ownTerm = log.term(previousIndex);
-    const matches =
-      ownTerm === previousTerm || (this.#bug === "no-previous-term-check" && ownTerm !== undefined);
-    if (!matches) {
-      this.#rejectAppend(message);
-      return;
-    }
-    const lastNew = previousIndex + entries.length;
-    if (this.#bug === "truncate-always") this.#truncate(previousIndex + 1);
-    const conflict = log.findConflict(entries);
-    if (conflict > 0) {
-      if (conflict <= log.lastIndex) this.#truncate(conflict);
-      log.append(conflict === previousIndex + 1 ? entries : entries.slice(conflict - previousIndex - 1));
-    }
-    // No further than the entries that are known to match: what lies behind them may be another leader's.
-    this.#commitTo(Math.min(message.commit, lastNew));
-    this.#answerAppend(message.from, lastNew);
-  }
-
-  #truncate(index: Index): void {
-    this.#options.trace({
-      kind: "log-truncated",
-      term: this.#term,
-      from: index,
-      previousLast: this.#log.lastIndex,
-    });
-    this.#log.truncate(index);
-  }
-
-  /** Everything up to `index` will match the leader's log as soon as it is durable. */
-  #answerAppend(to: MemberId, index: Index): void {
-    this.#outbox.sendAfterSync({
-      type: "append-response",
-      from: this.#id,
-      to,
-      term: this.#term,
-      index,
-      reject: false,
-      hintIndex: 0,
-      hintTerm: 0,
-    });
-  }
-
-  #rejectAppend(message: Message & { readonly type: "append" }): void {
-    // The leader's log has no terms above previousTerm at or before previousIndex, so the logs cannot meet at an
-    // entry of a higher term: skip them all at once (paper, end of 5.3).
-    const hintIndex = this.#log.findConflictByTerm(
-      Math.min(message.previousIndex, this.#log.lastIndex),
-      message.previousTerm,
-    );
-    this.#outbox.sendAfterSync({
-      type: "append-response",
-      from: this.#id,
-      to: message.from,
-      term: this.#term,
-      index: message.previousIndex,
-      reject: true,
-      hintIndex,
-      hintTerm: this.#log.term(hintIndex) ?? 0,
-    });
-  }
-
-  #commitTo(index: Index): void {
-    const before = this.#log.commit;
-    this.#log.commitTo(index);
-    if (this.#log.commit > before) {
-      this.#options.trace({ kind: "commit-advanced", term: this.#term, index: this.#log.commit });
-    }
-  }
-
-  #onHeartbeat(message: Message & { readonly type: "heartbeat" }): void {
-    this.#commitTo(message.commit);
-    this.#outbox.send({
-      type: "heartbeat-response",
-      from: this.#id,
-      to: message.from,
-      term: this.#term,
-      context: message.context,
-    });
-  }
-
-  #onSnapshot(message: Message & { readonly type: "snapshot" }): void {
-    if (this.#restore(message.snapshot)) {
-      this.#answerAppend(message.from, this.#log.lastIndex);
-    } else {
-      this.#answerAppend(message.from, this.#log.commit);
-    }
-  }
-
-  /** False if the snapshot brings nothing new. */
-  #restore(snapshot: Snapshot): boolean {
-    const { index, term, configuration } = snapshot.meta;
-    if (index <= this.#log.commit) return false;
-    // Not for this member, as far as the snapshot knows; to take it over would be to leave the cluster.
-    if (!isMember(configuration, this.#id)) return false;
-    if (this.#log.term(index) === term) {
-      // The log already holds all of it: no reason to throw away what follows (paper, section 7).
-      this.#commitTo(index);
-      return false;
-    }
-    this.#log.restore(snapshot);
-    this.#tracker.setConfiguration(configuration, index + 1);
-    this.#options.trace({ kind: "snapshot-restored", term: this.#term, index });
     return true;
   }
 
