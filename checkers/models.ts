@@ -16,6 +16,7 @@ export type RegisterCall =
 export function register(init: Json = null): Model<Json, RegisterCall, Json> {
   return {
     name: "register",
+    summary: "one value, with read, write and compare-and-set",
     init,
     key: (state) => textOf(state),
     step(state, call, output) {
@@ -69,6 +70,7 @@ export type MutexCall = { readonly f: "acquire" | "release"; readonly value: Jso
 /** A lock that one holder has at most; who it is does not matter. Both calls answer anything. */
 export const mutex: Model<"free" | "held", MutexCall, Json> = {
   name: "mutex",
+  summary: "a lock that is free or held, with acquire and release",
   init: "free",
   key: (state) => state,
   step(state, call) {
@@ -79,6 +81,86 @@ export const mutex: Model<"free" | "held", MutexCall, Json> = {
     call.f === "acquire" ? { reads: "free", writes: "held" } : { reads: "held", writes: "free" },
   describe: (call) => (call.f === "acquire" ? "acquired the lock" : "released the lock"),
 };
+
+/** One existing key of a store. Revisions and versions as in etcd. */
+export type StoreEntry = {
+  readonly key: string;
+  readonly value: Json;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+};
+export type StoreState = {
+  readonly revision: number;
+  /** By key, in the order of code units. */
+  readonly entries: readonly StoreEntry[];
+};
+
+/** Everything a store does is a transaction: reads, then puts, then deletes, if the guard holds. No key twice. */
+export type StoreCall = {
+  /** Holds if the key was last changed at this revision; 0: if it does not exist. */
+  readonly guard?: { readonly key: string; readonly modRevision: number };
+  readonly reads?: readonly string[];
+  readonly puts?: readonly { readonly key: string; readonly value: Json }[];
+  readonly deletes?: readonly string[];
+};
+export type StoreAnswer = {
+  /** Of the store afterwards; one more than before if anything changed. */
+  readonly revision: number;
+  readonly succeeded: boolean;
+  /** What `reads` found, in their order. */
+  readonly entries: readonly StoreEntry[];
+  /** How many of `deletes` existed. */
+  readonly deleted: number;
+};
+
+/**
+ * A key-value store with revisions, all keys at once. As an answer names its revision, acknowledged changes fit in
+ * one order only, and a search hardly branches; but the history must hold every change of the store.
+ */
+export function store(revision = 1): Model<StoreState, StoreCall, StoreAnswer> {
+  return {
+    name: "store",
+    summary: "several keys with etcd's revisions and versions, and guarded transactions",
+    init: { revision, entries: [] },
+    key: (state) => JSON.stringify([state.revision, state.entries]),
+    step(state, call, output) {
+      const [after, answer] = transact(state, call);
+      return output === undefined || JSON.stringify(answer) === JSON.stringify(output) ? after : undefined;
+    },
+    observes: ({ puts = [], deletes = [] }, output) =>
+      (puts.length === 0 && deletes.length === 0) ||
+      (output !== undefined && (!output.succeeded || (puts.length === 0 && output.deleted === 0))),
+  };
+}
+
+function transact(state: StoreState, call: StoreCall): readonly [StoreState, StoreAnswer] {
+  const { guard, reads = [], puts = [], deletes = [] } = call;
+  const find = (key: string) => state.entries.find((entry) => entry.key === key);
+  if (guard !== undefined && (find(guard.key)?.modRevision ?? 0) !== guard.modRevision)
+    return [state, { revision: state.revision, succeeded: false, entries: [], deleted: 0 }];
+  const entries = reads.flatMap((key) => find(key) ?? []);
+  const deleted = deletes.filter((key) => find(key) !== undefined).length;
+  const changes = puts.length > 0 || deleted > 0;
+  const revision = changes ? state.revision + 1 : state.revision;
+  const answer = { revision, succeeded: true, entries, deleted };
+  if (!changes) return [state, answer];
+  const changed = new Set([...puts.map(({ key }) => key), ...deletes]);
+  const after = state.entries.filter(({ key }) => !changed.has(key));
+  for (const { key, value } of puts) {
+    const { createRevision = revision, version = 0 } = find(key) ?? {};
+    after.push({ key, value, createRevision, modRevision: revision, version: version + 1 });
+  }
+  after.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return [{ revision, entries: after }, answer];
+}
+
+/** What can be listed. */
+export const models: readonly { readonly name: string; readonly summary: string }[] = [
+  register(),
+  mutex,
+  store(),
+];
 
 /** Strings, the common case, are spared the quoting; a prefix keeps them apart from other values. */
 function textOf(value: Json): string {

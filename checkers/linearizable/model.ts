@@ -1,13 +1,15 @@
 /**
  * What the linearizability checker needs to know of an object: its sequential specification, as a plain value.
  *
- * Required are the first four fields. Each optional one says what it buys; a model without them is checked just as
+ * Required are name, summary, init, step and key. Each optional one says what it buys; a model without them is checked just as
  * correctly, only slower or with a longer witness.
  */
 import type { Json, NodeId, Process } from "../../src/history/op.ts";
 
 export interface Model<State, In, Out> {
   readonly name: string;
+  /** One sentence for `faultline list models`. */
+  readonly summary: string;
   readonly init: State;
   /**
    * The state after `input` answered `output` in `state`, or undefined if it cannot answer that there. An

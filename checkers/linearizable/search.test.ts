@@ -72,10 +72,10 @@ describe("search", () => {
   });
 
   it("agrees with the definition on registers without the optional parts of the model", () => {
-    const { name, init, step, key } = register(0);
+    const { name, summary, init, step, key } = register(0);
     fc.assert(
       fc.property(actionsOf(6, registerCall), (actions) =>
-        agreesWithDefinition({ name, init, step, key }, actions),
+        agreesWithDefinition({ name, summary, init, step, key }, actions),
       ),
       { seed, numRuns: 1000 },
     );
