@@ -164,12 +164,12 @@ class Mix<S extends Signature> implements OpGenerator<S> {
     const race = new Race(this.#branches);
     const drawn = this.#draw(random);
     if (drawn < 0) return { kind: "done" };
-    if (!race.ask(drawn, scoped(context, drawn))) {
+    if (race.ask(drawn, scoped(context, drawn)) !== "op") {
       const count = this.#branches.length;
       const offset = random.below(count);
       for (let i = 0; i < count; i++) {
         const other = (offset + i) % count;
-        if (other !== drawn && race.ask(other, scoped(context, other))) break;
+        if (other !== drawn && race.ask(other, scoped(context, other)) === "op") break;
       }
     }
     return race.over ? { kind: "done" } : race.step(this, (branches) => new Mix(branches, this.#weights));

@@ -19,29 +19,31 @@ export class Race<S extends Signature> {
     this.#original = branches;
   }
 
-  /** Asks one branch; true if it could start now. A branch that is done is `empty` from then on. */
-  ask(index: number, context: Context): boolean {
+  /**
+   * Asks one branch: "op" if it could start now, "wait" if perhaps later. One that is "done" is `empty` from then on.
+   */
+  ask(index: number, context: Context): Step["kind"] {
     const branch = this.#branches[index] as OpGenerator<S>;
-    if (branch === empty) return false;
+    if (branch === empty) return "done";
     const step = branch.next(context);
     switch (step.kind) {
       case "done":
         this.replace(index, empty);
-        return false;
+        return "done";
       case "wait":
         this.replace(index, step.rest);
         this.#wait(step.until);
-        return false;
+        return "wait";
       case "op":
         if (step.at > context.time) {
           this.#wait(step.at);
-          return false;
+          return "wait";
         }
         if (this.#ready === undefined) {
           this.#ready = step;
           this.#winner = index;
         }
-        return true;
+        return "op";
     }
   }
 
@@ -52,17 +54,7 @@ export class Race<S extends Signature> {
     (this.#branches as OpGenerator<S>[])[index] = branch;
   }
 
-  /** Index of the branch that starts an operation, or -1. */
-  get winner(): number {
-    return this.#winner;
-  }
-
-  /** The process-to-be of the winner runs on this thread. */
-  get ready(): Extract<Step<S>, { kind: "op" }> | undefined {
-    return this.#ready;
-  }
-
-  /** True if every branch has ended, as far as asked. */
+  /** True if every branch has ended. */
   get over(): boolean {
     return this.#ready === undefined && !this.#waiting && this.#branches.every((branch) => branch === empty);
   }

@@ -48,7 +48,7 @@ export function concat<S extends Signature>(...items: readonly Source<S>[]): OpG
 }
 
 /** Starts `call` now on a random free thread, or waits for one. Random, so that slow threads get their share. */
-function start<S extends Signature>(
+export function start<S extends Signature>(
   context: Context,
   call: Call<S>,
   rest: OpGenerator<S>,

@@ -118,7 +118,7 @@ class Each<S extends Signature> implements OpGenerator<S> {
     const offset = free.length < 2 ? 0 : context.random.fork("each").below(free.length);
     for (let i = 0; i < free.length; i++) {
       const thread = free[(offset + i) % free.length] as Thread;
-      if (race.ask(thread - NEMESIS, alone(context, thread))) break;
+      if (race.ask(thread - NEMESIS, alone(context, thread)) === "op") break;
     }
     const step = race.step(
       current,
@@ -207,7 +207,10 @@ class Reserve<S extends Signature> implements OpGenerator<S> {
     const offset = context.random.fork("reserve").below(count);
     for (let i = 0; i < count; i++) {
       const source = (offset + i) % count;
-      if (race.ask(source, range(context, source, bounds[source] as number, bounds[source + 1] as number)))
+      if (
+        race.ask(source, range(context, source, bounds[source] as number, bounds[source + 1] as number)) ===
+        "op"
+      )
         break;
     }
     return race.over ? { kind: "done" } : race.step(this, (sources) => new Reserve(sources, this.#counts));

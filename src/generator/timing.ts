@@ -21,7 +21,7 @@ function checkDuration(what: string, duration: Nanos): void {
  */
 export function timeLimit<S extends Signature>(duration: Nanos, source: Source<S>): OpGenerator<S> {
   checkDuration("timeLimit", duration);
-  return new TimeLimit(lift(source), duration, undefined);
+  return new TimeLimit(lift(source), Math.round(duration), undefined);
 }
 
 class TimeLimit<S extends Signature> extends Wrapper<S> {
@@ -110,7 +110,7 @@ class Spaced<S extends Signature> extends Wrapper<S> {
 /** Nothing before `time`, counted from the start of the run; then `source`. */
 export function delayUntil<S extends Signature>(time: Nanos, source: Source<S>): OpGenerator<S> {
   checkDuration("delayUntil", time);
-  return new DelayUntil(lift(source), time);
+  return new DelayUntil(lift(source), Math.round(time));
 }
 
 class DelayUntil<S extends Signature> extends Wrapper<S> {
@@ -141,7 +141,11 @@ class DelayUntil<S extends Signature> extends Wrapper<S> {
 export function sleep(duration: Nanos): Idle {
   checkDuration("sleep", duration);
   const asleep: Idle = {
-    next: ({ time }) => ({ kind: "wait", until: time + Math.round(duration), rest: nap(time + Math.round(duration)) }),
+    next: ({ time }) => ({
+      kind: "wait",
+      until: time + Math.round(duration),
+      rest: nap(time + Math.round(duration)),
+    }),
     update: () => asleep,
   };
   return asleep;
