@@ -3,7 +3,16 @@
  * hangs the invariants of raft here; a real server runs without one. An observer changes nothing and may throw, which
  * ends the run, not the node.
  */
-import type { Configuration, HardState, Index, LogStorage, Message, RaftCore, Ready, Term } from "../raft/message.ts";
+import type {
+  Configuration,
+  HardState,
+  Index,
+  LogStorage,
+  Message,
+  RaftCore,
+  Ready,
+  Term,
+} from "../raft/message.ts";
 
 export interface NodeObserver {
   /** The node has recovered from its disk and is about to let its core take the first step. */

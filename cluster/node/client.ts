@@ -1,0 +1,222 @@
+/**
+ * A client of one member over one connection: what is asked is sent once. The connection is dialled with the first
+ * request, and anew with the next after it broke. This is the tester's side, hence promises.
+ */
+import type { Nanos, NodeId } from "../../src/history/op.ts";
+import type { Connection, Network, Runtime, Timer } from "../../src/runtime/runtime.ts";
+import {
+  ApiError,
+  type KvApi,
+  type KvRequest,
+  type KvResponse,
+  type Watch,
+  type WatchHandlers,
+} from "../api.ts";
+import { CONNECTION_LOST, CONNECTION_REFUSED, DEADLINE_EXCEEDED, isDefinite } from "../errors.ts";
+import type { StatusCode, WatchCreateRequest } from "../kv/request.ts";
+import {
+  CLIENT_PORT,
+  type ClientMessage,
+  clientProtocol,
+  type MemberRequest,
+  type MemberResponse,
+  type ServerMessage,
+} from "./protocol.ts";
+
+export interface ConnectOptions {
+  /** For one request, whatever the member does. */
+  readonly timeout: Nanos;
+  /** Name of a planted bug, or "". */
+  readonly bug: string;
+}
+
+export interface Connected extends KvApi {
+  /** Rejects with ApiError. */
+  member(request: MemberRequest): Promise<MemberResponse>;
+}
+
+export function connect(network: Network, timers: Runtime, node: NodeId, options: ConnectOptions): Connected {
+  return new Client(network, timers, node, options);
+}
+
+type Wire = ClientMessage | ServerMessage;
+type Sent = Extract<ClientMessage, { kind: "request" | "member" }>;
+
+interface Call {
+  readonly sent: Sent;
+  readonly resolve: (response: never) => void;
+  readonly reject: (error: ApiError) => void;
+  readonly timer: Timer;
+  readonly session: Session;
+}
+
+class Client implements Connected {
+  readonly #network: Network;
+  readonly #timers: Runtime;
+  readonly #node: NodeId;
+  readonly #options: ConnectOptions;
+  readonly #calls = new Map<number, Call>();
+  #session: Session | undefined;
+  #lastId = 0;
+  #closed = false;
+
+  constructor(network: Network, timers: Runtime, node: NodeId, options: ConnectOptions) {
+    this.#network = network;
+    this.#timers = timers;
+    this.#node = node;
+    this.#options = options;
+  }
+
+  request<R extends KvRequest>(request: R): Promise<KvResponse<R["kind"]>> {
+    return new Promise((resolve, reject) => {
+      this.#call({ kind: "request", id: ++this.#lastId, request }, resolve, reject);
+    });
+  }
+
+  member(request: MemberRequest): Promise<MemberResponse> {
+    return new Promise((resolve, reject) => {
+      this.#call({ kind: "member", id: ++this.#lastId, request }, resolve, reject);
+    });
+  }
+
+  watch(request: WatchCreateRequest, handlers: WatchHandlers): Watch {
+    const id = ++this.#lastId;
+    const session = this.#open();
+    session.watches.set(id, handlers);
+    session.connection.send({ kind: "watch", id, request });
+    const send = (kind: "watch-progress" | "watch-cancel") => {
+      if (session.watches.has(id)) session.connection.send({ kind, id });
+    };
+    return { requestProgress: () => send("watch-progress"), cancel: () => send("watch-cancel") };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const session = this.#session;
+    this.#session = undefined;
+    session?.connection.close();
+    if (session !== undefined) this.#ended(session, "CANCELLED", "context canceled");
+  }
+
+  #open(): Session {
+    if (this.#session !== undefined) return this.#session;
+    const session: Session = new Session(
+      (message) => this.#received(session, message),
+      () => this.#broken(session),
+    );
+    session.connection = this.#network.dial<Wire>(`${this.#node}:${CLIENT_PORT}`, clientProtocol, session);
+    this.#session = session;
+    return session;
+  }
+
+  #call(sent: Sent, resolve: (response: never) => void, reject: (error: ApiError) => void): void {
+    if (this.#closed) {
+      reject(new ApiError("CANCELLED", "context canceled", true));
+      return;
+    }
+    const session = this.#open();
+    const timer = this.#timers.timer(this.#options.timeout, () => this.#timedOut(sent.id));
+    this.#calls.set(sent.id, { sent, resolve, reject, timer, session });
+    session.connection.send(sent);
+  }
+
+  #received(session: Session, message: Wire): void {
+    if (message.kind === "watch-response") {
+      const handlers = session.watches.get(message.id);
+      if (message.response.kind === "canceled") session.watches.delete(message.id);
+      handlers?.response(message.response);
+      if (message.response.kind === "canceled") handlers?.ended(message.response.cancelReason || "canceled");
+      return;
+    }
+    const call = this.#take(message.id);
+    if (call === undefined) return;
+    switch (message.kind) {
+      case "response":
+        call.resolve({ ...message.response, header: message.header } as never);
+        break;
+      case "members":
+        call.resolve(message.response as never);
+        break;
+      case "error":
+        call.reject(failure(message.error.code, message.error.message));
+        break;
+    }
+  }
+
+  #take(id: number): Call | undefined {
+    const call = this.#calls.get(id);
+    if (call === undefined) return undefined;
+    this.#calls.delete(id);
+    call.timer.cancel();
+    return call;
+  }
+
+  #timedOut(id: number): void {
+    const call = this.#take(id);
+    if (call === undefined) return;
+    call.session.connection.send({ kind: "give-up", id });
+    if (this.#sentAgain(call)) return;
+    const definite = this.#options.bug === "timeout-is-fail";
+    call.reject(
+      definite
+        ? new ApiError("DEADLINE_EXCEEDED", DEADLINE_EXCEEDED, true)
+        : failure("DEADLINE_EXCEEDED", DEADLINE_EXCEEDED),
+    );
+  }
+
+  #broken(session: Session): void {
+    if (this.#session === session) this.#session = undefined;
+    this.#ended(session, "UNAVAILABLE", session.everOpen ? CONNECTION_LOST : CONNECTION_REFUSED);
+  }
+
+  #ended(session: Session, code: StatusCode, message: string): void {
+    for (const call of [...this.#calls.values()]) {
+      if (call.session !== session) continue;
+      this.#take(call.sent.id);
+      if (!this.#closed && session.everOpen && this.#sentAgain(call)) continue;
+      call.reject(failure(code, message));
+    }
+    const watches = [...session.watches.values()];
+    session.watches.clear();
+    for (const handlers of watches) handlers.ended(message);
+  }
+
+  /** The planted bug "client-retries-writes": once, on a new connection. */
+  readonly #retries = new Set<number>();
+  #sentAgain({ sent, resolve, reject, session }: Call): boolean {
+    if (this.#options.bug !== "client-retries-writes" || this.#retries.has(sent.id)) return false;
+    if (sent.kind !== "request" || !isWrite(sent.request)) return false;
+    if (this.#session === session) this.#session = undefined;
+    const again: Sent = { ...sent, id: ++this.#lastId };
+    this.#retries.add(again.id);
+    this.#call(again, resolve, reject);
+    return true;
+  }
+}
+
+/** One connection, and what hangs on it. */
+class Session {
+  connection!: Connection<Wire>;
+  readonly message: (message: Wire) => void;
+  readonly closed: () => void;
+  everOpen = false;
+  readonly watches = new Map<number, WatchHandlers>();
+
+  constructor(message: (message: Wire) => void, closed: () => void) {
+    this.message = message;
+    this.closed = closed;
+  }
+
+  opened(): void {
+    this.everOpen = true;
+  }
+}
+
+function failure(code: StatusCode, message: string): ApiError {
+  return new ApiError(code, message, isDefinite(code, message));
+}
+
+function isWrite(request: KvRequest): boolean {
+  return request.kind === "put" || request.kind === "delete-range" || request.kind === "txn";
+}

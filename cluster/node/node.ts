@@ -1,0 +1,608 @@
+/**
+ * One member of the cluster: a raft core, a store, and their host. Every event (a tick, a message, a finished write)
+ * is put into the core or the store; then `#pump` carries out what the core wants done, in its order: persist, send,
+ * apply. All I/O goes through the runtime, so the same code runs in the simulator and on real machines.
+ */
+import type { Nanos, NodeId } from "../../src/history/op.ts";
+import type { DiskError, NodeRuntime } from "../../src/runtime/runtime.ts";
+import { decodeCommand, encodeCommand } from "../kv/codec.ts";
+import type { Applied, Command } from "../kv/command.ts";
+import { ErrRequestTooLarge, ErrTooManyRequests } from "../kv/errors.ts";
+import type { ResponseHeader, Revision } from "../kv/request.ts";
+import { Store } from "../kv/store.ts";
+import { WatchHub } from "../kv/watch.ts";
+import { MemoryStorage } from "../raft/memory-storage.ts";
+import type { Entry, HardState, Index, MemberId, Message, RaftCore, Ready } from "../raft/message.ts";
+import { createRaft } from "../raft/raft.ts";
+import { Deadlines } from "./deadlines.ts";
+import { LeaderRequests } from "./leader-requests.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { Locks } from "./lock.ts";
+import { type Member, type MemberChange, type MembersChanged, Membership } from "./membership.ts";
+import type { NodeObserver } from "./observer.ts";
+import { Peers } from "./peers.ts";
+import { proposalBody } from "./proposal.ts";
+import { type ProposalDone, Proposals } from "./proposals.ts";
+import type { PeerMessage } from "./protocol.ts";
+import { type ReadReady, Reads } from "./reads.ts";
+import { type Recovered, recover } from "./recovery.ts";
+import { Requests } from "./requests.ts";
+import { Server } from "./server.ts";
+import { SnapshotFiles, type StateSnapshot } from "./snapshot-file.ts";
+import { decodeState, encodeState } from "./state.ts";
+import { Wal, WalError } from "./wal.ts";
+
+export interface NodeOptions {
+  readonly clusterId: number;
+  readonly member: MemberId;
+  /** The founders of the cluster, this one included; empty if it joins. */
+  readonly members: readonly { readonly id: MemberId; readonly node: NodeId; readonly learner?: boolean }[];
+  /** Whether the cluster exists already, so that an empty disk means to learn from the others. */
+  readonly join: boolean;
+  readonly tick: Nanos;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  readonly readMode: "safe" | "lease";
+  /** Entries applied between two snapshots. */
+  readonly snapshotEvery: number;
+  /** Entries before the newest snapshot that are kept for members that are behind. */
+  readonly catchUpEntries: number;
+  readonly maxEntriesPerMessage: number;
+  readonly maxInflightMessages: number;
+  readonly segmentBytes: number;
+  readonly requestTimeout: Nanos;
+  readonly peerTransport: "stream" | "datagram";
+  readonly watchMaxEvents: number;
+  readonly leaseCheckpoints: boolean;
+  /** Name of a planted bug, or "". */
+  readonly bug: string;
+  readonly observer?: NodeObserver;
+}
+
+type Append = NonNullable<Ready["append"]>;
+
+/** What applying a proposal gives its proposer. */
+type Outcome = Applied | MembersChanged;
+
+const MAX_BYTES_PER_MESSAGE = 1 << 20;
+const MAX_UNCOMMITTED_BYTES = 64 << 20;
+/** As in etcd. */
+const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
+const MAX_UNAPPLIED_ENTRIES = 5000;
+
+export class Node {
+  readonly raft: RaftCore;
+  /** The durable log, as raft reads it. */
+  readonly log: MemoryStorage;
+  readonly member: MemberId;
+  readonly #runtime: NodeRuntime;
+  readonly #options: NodeOptions;
+  readonly #observer: NodeObserver | undefined;
+  readonly #wal: Wal;
+  readonly #snapshots: SnapshotFiles;
+  readonly #peers: Peers;
+  readonly #deadlines = new Deadlines();
+  readonly #proposals: Proposals<Outcome>;
+  readonly #reads: Reads;
+  readonly #leases: LeaseKeeper;
+  readonly #locks: Locks;
+  readonly #hub: WatchHub;
+  readonly #leaderRequests: LeaderRequests;
+  readonly #server: Server;
+  readonly #clusterName: string;
+  readonly #memberName: string;
+  #store: Store;
+  #membership: Membership;
+  #applied: Index;
+  /** Index of the newest snapshot; what `snapshotEvery` counts from. */
+  #snapshotIndex: Index;
+  #savingSnapshot = false;
+  /** Appends that wait until the incoming snapshot of the first one is saved. */
+  readonly #held: Append[] = [];
+  #started = false;
+  #scheduled = false;
+  #leader: MemberId = 0;
+  /** Ticks left to a member that was removed, for the others to learn of it. */
+  #farewell: number | undefined;
+
+  /** Recovers from the disk, and starts once what it has read is durable. Exits if it cannot trust its disk. */
+  constructor(runtime: NodeRuntime, options: NodeOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.#observer = options.observer;
+    this.member = options.member;
+    this.#clusterName = String(options.clusterId);
+    this.#memberName = String(options.member);
+    const failed = (error: DiskError) => runtime.exit(`disk failure: ${error.message}`);
+
+    const recovered = this.#recover();
+    const { contents, snapshot, entries, hard } = recovered;
+    this.log = new MemoryStorage(snapshot);
+    this.log.append(entries);
+    const state = snapshot === undefined ? undefined : decodeState(snapshot.data);
+    this.#store =
+      state === undefined
+        ? new Store({ bug: options.bug })
+        : Store.restore(state.store, { bug: options.bug });
+    this.#membership = new Membership(state?.members ?? []);
+    this.#applied = snapshot?.meta.index ?? 0;
+    this.#snapshotIndex = this.#applied;
+    this.#wal = new Wal(
+      runtime.disk,
+      {
+        clusterId: options.clusterId,
+        member: options.member,
+        segmentBytes: options.segmentBytes,
+        bug: options.bug,
+        trace: (kind, detail) => runtime.trace(kind, detail),
+        failed,
+      },
+      contents,
+    );
+    this.#snapshots = new SnapshotFiles(runtime.disk, options.bug, failed);
+    this.raft = this.#createRaft(hard);
+
+    this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation);
+    this.#reads = new Reads(this.raft, this.#wal.incarnation, (context) =>
+      this.#observer?.readRequested(context),
+    );
+    this.#peers = new Peers(runtime, this.#peersOptions());
+    this.#peers.update(this.#membership.list());
+    const host = this.#host();
+    this.#leases = new LeaseKeeper(
+      runtime.clock,
+      {
+        extend: options.electionTicks * options.tick,
+        checkpoints: options.leaseCheckpoints,
+        bug: options.bug,
+      },
+      host,
+    );
+    this.#locks = new Locks(host);
+    this.#hub = new WatchHub(this.#store, { bug: options.bug, maxEventsPerResponse: options.watchMaxEvents });
+    this.#leaderRequests = new LeaderRequests(host);
+    const requests = new Requests(runtime, host, { electionTimeout: options.electionTicks * options.tick });
+    this.#server = new Server({
+      hub: this.#hub,
+      requests,
+      leaderRequests: this.#leaderRequests,
+      header: (revision) => this.#header(revision),
+      schedule: () => this.#schedule(),
+    });
+    if (this.#refused === undefined) this.#open(recovered);
+    else runtime.exit(this.#refused);
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  /** Last index the store has applied. */
+  get applied(): Index {
+    return this.#applied;
+  }
+
+  /** Last index whose entry, or a snapshot in its place, is truly on disk. */
+  get durableIndex(): Index {
+    return this.#wal.syncedIndex;
+  }
+
+  get snapshotIndex(): Index {
+    return this.#snapshotIndex;
+  }
+
+  /** Whether it has recovered and takes part. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  members(): readonly Member[] {
+    return this.#membership.list();
+  }
+
+  /** Takes a snapshot now, unless one is being saved or nothing has changed since the last. */
+  snapshotNow(): void {
+    if (this.#started && this.#applied > this.#snapshotIndex) this.#takeSnapshot();
+  }
+
+  // Birth
+
+  /** Why this member must not start, if so. */
+  #refused: string | undefined;
+
+  #recover(): Recovered {
+    const { clusterId, member, members, join, bug } = this.#options;
+    const founders = members.map(({ id, node, learner = false }) => ({ id, node, learner }));
+    try {
+      return recover(this.#runtime.disk, { clusterId, member, members: founders, join, bug });
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      this.#refused = error.message;
+      const hard: HardState = { term: 0, vote: 0, commit: 0 };
+      const contents = {
+        incarnation: 0,
+        hard,
+        entries: [],
+        markers: [],
+        segments: [],
+        length: 0,
+        tornBytes: 0,
+      };
+      return { contents, snapshot: undefined, entries: [], hard, fresh: true };
+    }
+  }
+
+  #createRaft(hard: HardState): RaftCore {
+    const options = this.#options;
+    const random = this.#runtime.random.fork("election");
+    return createRaft({
+      id: options.member,
+      storage: this.log,
+      hard,
+      applied: this.#applied,
+      electionTicks: options.electionTicks,
+      heartbeatTicks: options.heartbeatTicks,
+      preVote: options.preVote,
+      checkQuorum: options.checkQuorum,
+      readMode: options.readMode,
+      maxBytesPerMessage: MAX_BYTES_PER_MESSAGE,
+      maxEntriesPerMessage: options.maxEntriesPerMessage,
+      maxInflightMessages: options.maxInflightMessages,
+      maxUncommittedBytes: MAX_UNCOMMITTED_BYTES,
+      maxCommittedBytesPerReady: MAX_BYTES_PER_MESSAGE,
+      stepDownOnRemoval: true,
+      disableProposalForwarding: false,
+      random: (bound) => random.below(bound),
+      trace: (event) => {
+        // These happen with every request; who needs them looks at the core.
+        if (event.kind !== "commit-advanced" && event.kind !== "read-confirmed")
+          this.#runtime.trace(event.kind, event);
+      },
+      bug: options.bug,
+    });
+  }
+
+  #peersOptions(): ConstructorParameters<typeof Peers>[1] {
+    const node = this;
+    return {
+      clusterId: this.#options.clusterId,
+      self: this.member,
+      transport: this.#options.peerTransport,
+      get joining() {
+        return node.#membership.list().length === 0;
+      },
+      received: (message) => this.#received(message),
+      unreachable: (member) => this.raft.reportUnreachable(member),
+      snapshotReported: (member, delivered) => {
+        this.raft.reportSnapshot(member, delivered);
+        this.#schedule();
+      },
+    };
+  }
+
+  /** What the parts of this node see of it. */
+  #host() {
+    const node = this;
+    return {
+      self: this.member,
+      raft: this.raft,
+      peers: this.#peers,
+      deadlines: this.#deadlines,
+      bug: this.#options.bug,
+      get store() {
+        return node.#store;
+      },
+      get applied() {
+        return node.#applied;
+      },
+      get membership() {
+        return node.#membership;
+      },
+      get leases() {
+        return node.#leases;
+      },
+      get locks() {
+        return node.#locks;
+      },
+      get leaderRequests() {
+        return node.#leaderRequests;
+      },
+      get deadline() {
+        return node.#deadline();
+      },
+      propose: (command: Command, done: ProposalDone<Applied>) => this.#propose(command, done),
+      proposeAsLeader: (command: Command, done: ProposalDone<Applied>) => {
+        this.#proposeAsLeader({ kind: "normal" }, encodeCommand(command), done as ProposalDone<Outcome>);
+      },
+      proposeChange: (plan: MemberChange, done: ProposalDone<MembersChanged>) => {
+        const body = new TextEncoder().encode(JSON.stringify(plan.member));
+        const proposal = { kind: "config", change: plan.change } as const;
+        return this.#proposeAsLeader(proposal, body, done as ProposalDone<Outcome>);
+      },
+      linearizable: (ready: ReadReady) => this.#linearizable(ready),
+      trace: (kind: string, detail: { readonly [field: string]: string | number }) =>
+        this.#runtime.trace(kind, detail),
+    };
+  }
+
+  #open(recovered: Recovered): void {
+    const { contents, snapshot, fresh, hard } = recovered;
+    const start = () => this.#start(hard);
+    const openLog = () => this.#wal.open(contents, start);
+    if (fresh && snapshot !== undefined) this.#snapshots.save(snapshot, openLog);
+    else openLog();
+  }
+
+  #start(hard: HardState): void {
+    this.#started = true;
+    this.#observer?.started({
+      core: this.raft,
+      storage: this.log,
+      hard,
+      applied: this.#applied,
+      stateHash: this.#store.hash(),
+    });
+    this.#peers.start();
+    this.#server.start(this.#runtime);
+    this.#runtime.timer(this.#options.tick, this.#tick);
+    this.#schedule();
+  }
+
+  // Inputs
+
+  readonly #tick = (): void => {
+    this.#runtime.timer(this.#options.tick, this.#tick);
+    this.raft.tick();
+    this.#deadlines.check(this.#runtime.clock.monotonic());
+    this.#reads.tick();
+    this.#leaderRequests.tick();
+    this.#leases.tick();
+    this.#peers.tick();
+    this.#server.tick();
+    if (this.#farewell !== undefined && --this.#farewell <= 0) {
+      this.#runtime.exit("removed from the cluster");
+      return;
+    }
+    this.#schedule();
+  };
+
+  #received(message: PeerMessage): void {
+    switch (message.type) {
+      case "hello":
+        return;
+      case "ask-leader":
+      case "leader-answer":
+        this.#leaderRequests.received(message);
+        break;
+      default:
+        this.raft.step(message);
+    }
+    this.#schedule();
+  }
+
+  #deadline(): Nanos {
+    return this.#runtime.clock.monotonic() + this.#options.requestTimeout;
+  }
+
+  #propose(command: Command, done: ProposalDone<Applied>): void {
+    const body = encodeCommand(command);
+    if (body.length > MAX_REQUEST_BYTES) done(ErrRequestTooLarge);
+    else if (this.raft.commit > this.#applied + MAX_UNAPPLIED_ENTRIES) done(ErrTooManyRequests);
+    else {
+      this.#deadlines.add(this.#proposals.add(body, this.#deadline(), done as ProposalDone<Outcome>));
+      this.#schedule();
+    }
+  }
+
+  #proposeAsLeader(
+    proposal: Parameters<Proposals<Outcome>["addAsLeader"]>[0],
+    body: Uint8Array,
+    done: ProposalDone<Outcome>,
+  ): "proposed" | "config-change-pending" | "refused" {
+    const result = this.#proposals.addAsLeader(proposal, body, this.#deadline(), done);
+    if (typeof result === "string") return result;
+    this.#deadlines.add(result);
+    this.#schedule();
+    return "proposed";
+  }
+
+  #linearizable(ready: ReadReady): void {
+    if (this.#options.bug === "follower-reads-locally" && this.raft.role !== "leader") {
+      ready();
+      return;
+    }
+    this.#deadlines.add(this.#reads.add(this.#deadline(), ready));
+    this.#schedule();
+  }
+
+  // Work
+
+  /** Lets `#pump` run once after this event, however much happens in it. */
+  #schedule(): void {
+    if (this.#scheduled || !this.#started) return;
+    this.#scheduled = true;
+    this.#runtime.defer(this.#pump);
+  }
+
+  readonly #pump = (): void => {
+    this.#scheduled = false;
+    const { raft } = this;
+    for (;;) {
+      this.#proposals.flush();
+      this.#reads.flush();
+      if (!raft.hasReady()) break;
+      const ready = raft.takeReady();
+      this.#observer?.ready(ready);
+      if (ready.soft !== undefined) this.#roleChanged(ready.soft.leader);
+      for (const message of ready.messages) this.#send(message);
+      if (ready.append !== undefined) this.#persist(ready.append);
+      if (ready.committed.length > 0) this.#apply(ready.committed);
+      for (const read of ready.readStates) this.#reads.confirmed(read.context, read.index, this.#applied);
+    }
+    this.#server.deliver();
+  };
+
+  #send(message: Message): void {
+    this.#observer?.sent(message);
+    this.#peers.send(message);
+  }
+
+  #roleChanged(leader: MemberId): void {
+    if (this.raft.role !== "leader") this.#leases.demote();
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    if (leader !== 0) this.#reads.retry();
+    this.#leaderRequests.leaderChanged(leader);
+  }
+
+  // Persistence
+
+  #persist(append: Append): void {
+    if (this.#held.length > 0) this.#held.push(append);
+    else if (append.snapshot !== undefined) {
+      this.#held.push(append);
+      this.#saveHeld();
+    } else this.#write(append);
+  }
+
+  /** Saves the snapshot of the first held append, then writes all up to the next one with a snapshot. */
+  #saveHeld(): void {
+    const snapshot = this.#held[0]?.snapshot;
+    if (snapshot === undefined) return;
+    this.#snapshots.save(snapshot as StateSnapshot, () => {
+      do {
+        this.#write(this.#held.shift() as Append);
+      } while (this.#held.length > 0 && this.#held[0]?.snapshot === undefined);
+      this.#saveHeld();
+    });
+  }
+
+  #write(append: Append): void {
+    const { hard, entries, snapshot } = append;
+    const early =
+      this.#options.bug === "single-node-replies-early" && this.raft.configuration.voters.length === 1;
+    if (early) this.#durable(append);
+    const observer = this.#observer;
+    this.#wal.append(hard, entries, snapshot?.meta, {
+      ...(observer !== undefined && {
+        written: (path: string, end: number) => observer.written(append, path, end),
+      }),
+      durable: () => {
+        if (!early) this.#durable(append);
+      },
+    });
+  }
+
+  #durable(append: Append): void {
+    if (append.snapshot !== undefined) this.#restore(append.snapshot as StateSnapshot);
+    this.log.append(append.entries);
+    for (const message of append.afterSync) {
+      if (message.to === this.member) {
+        this.#observer?.sent(message);
+        this.raft.step(message);
+      } else this.#send(message);
+    }
+    this.raft.storageAppended(append.ack);
+    this.#schedule();
+  }
+
+  // Application
+
+  #apply(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#applied = entry.index;
+      if (entry.kind === "config") this.#applyChange(entry);
+      else if (entry.data.length > 0) this.#applyCommand(entry);
+      this.#observer?.applied(entry.index, this.#store.hash());
+      if (!this.#leases.promoted && this.raft.role === "leader" && entry.term === this.raft.term)
+        this.#leases.promote(entry.term);
+    }
+    this.raft.storageApplied(this.#applied);
+    this.#reads.applied(this.#applied);
+    if (this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery) this.#takeSnapshot();
+  }
+
+  #applyCommand(entry: Entry): void {
+    const command = decodeCommand(proposalBody(entry.data));
+    const applied = this.#store.apply(command);
+    this.#leases.applied(command, applied.response);
+    this.#hub.notify(applied);
+    this.#answer(entry, applied);
+    if (applied.events.length > 0) this.#locks.notify(applied.events);
+  }
+
+  #applyChange(entry: Extract<Entry, { kind: "config" }>): void {
+    const configuration = this.raft.applyConfigChange(entry.change);
+    // Raft itself proposes to leave a joint configuration, without a word of ours.
+    if (entry.data.length > 0) {
+      const text = new TextDecoder().decode(proposalBody(entry.data));
+      this.#membership.apply({ change: entry.change, member: JSON.parse(text) as Member });
+      this.#peers.update(this.#membership.list());
+    }
+    this.#observer?.configurationApplied(entry.index, configuration);
+    this.#answer(entry, { members: this.#membership.list() });
+    if (this.#membership.get(this.member) === undefined) this.#farewell ??= 2 * this.#options.electionTicks;
+  }
+
+  #answer(entry: Entry, outcome: Outcome): void {
+    const pending = this.#proposals.find(entry.data);
+    if (pending === undefined) return;
+    this.#observer?.acknowledged(entry.index, entry.term);
+    pending.settle(outcome);
+  }
+
+  // Snapshots
+
+  #takeSnapshot(): void {
+    if (this.#savingSnapshot || this.#held.length > 0) return;
+    this.#savingSnapshot = true;
+    this.#snapshotIndex = this.#applied;
+    const data = encodeState({ members: this.#membership.list(), store: this.#store.snapshot() });
+    const meta = this.log.keepSnapshot(this.#applied, this.raft.configuration, data);
+    this.#snapshots.save({ meta, data }, () => {
+      // The log learns of a snapshot when it is durable; only then may what it replaces go.
+      this.#wal.append(undefined, [], meta, { durable: () => this.#snapshotSaved(meta.index) });
+    });
+  }
+
+  #snapshotSaved(index: Index): void {
+    this.#savingSnapshot = false;
+    this.#runtime.trace("snapshot-saved", { index });
+    this.#snapshots.removeBefore(index);
+    this.#wal.release(index);
+    const keepFrom = index - this.#options.catchUpEntries;
+    if (keepFrom < this.log.firstIndex) return;
+    this.log.compact(keepFrom);
+    this.#runtime.trace("compacted", { index: keepFrom });
+  }
+
+  /** Replaces everything by a snapshot of the leader's, which is durable here. */
+  #restore(snapshot: StateSnapshot): void {
+    const { index } = snapshot.meta;
+    const { members, store } = decodeState(snapshot.data);
+    this.log.restore(snapshot);
+    this.#store = Store.restore(store, { bug: this.#options.bug });
+    this.#applied = index;
+    this.#snapshotIndex = index;
+    this.#membership = new Membership(members);
+    this.#peers.update(members);
+    this.#runtime.trace("restored", { index, revision: this.#store.revision });
+    this.#hub.restored(this.#store);
+    this.#leases.restored();
+    this.#locks.restored();
+    this.#snapshots.removeBefore(index);
+    this.#wal.release(index);
+    this.#reads.applied(index);
+  }
+
+  #header(revision: Revision): ResponseHeader {
+    return {
+      clusterId: this.#clusterName,
+      memberId: this.#memberName,
+      revision,
+      raftTerm: this.raft.term,
+    };
+  }
+}

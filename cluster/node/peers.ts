@@ -1,0 +1,219 @@
+/**
+ * The way to the other members: one stream to each for messages, and one more for each snapshot, so that a large
+ * one holds up no heartbeat. What cannot be sent is dropped: raft sends again.
+ */
+import type { NodeId } from "../../src/history/op.ts";
+import type { Connection, ConnectionHandlers, DatagramPort, NodeRuntime } from "../../src/runtime/runtime.ts";
+import type { MemberId, Message } from "../raft/message.ts";
+import type { Member } from "./membership.ts";
+import {
+  PEER_PORT,
+  type PeerMessage,
+  peerProtocol,
+  SNAPSHOT_PORT,
+  type SnapshotTransfer,
+  snapshotProtocol,
+} from "./protocol.ts";
+
+/** Messages that wait for a slow peer at most. */
+const MAX_BUFFERED = 256;
+/** Ticks until a broken connection is dialled again: doubled each time, up to this. */
+const MAX_BACKOFF = 8;
+/** Ticks until a snapshot that was not acknowledged counts as lost. */
+const SNAPSHOT_PATIENCE = 100;
+
+export interface PeersOptions {
+  readonly clusterId: number;
+  readonly self: MemberId;
+  /** datagram: for everything but snapshots and what must not arrive twice. */
+  readonly transport: "stream" | "datagram";
+  /** A message for this member. */
+  received(message: PeerMessage): void;
+  /** Whether this member has yet to learn who the others are: it then answers whoever speaks to it. */
+  readonly joining: boolean;
+  unreachable(member: MemberId): void;
+  snapshotReported(member: MemberId, delivered: boolean): void;
+}
+
+interface Peer {
+  readonly id: MemberId;
+  readonly node: NodeId;
+  readonly address: string;
+  connection: Connection<PeerMessage> | undefined;
+  opened: boolean;
+  /** Ticks left until the next dial. */
+  retryIn: number;
+  backoff: number;
+  snapshot: { readonly connection: Connection<SnapshotTransfer>; patience: number } | undefined;
+}
+
+export class Peers {
+  readonly #runtime: NodeRuntime;
+  readonly #options: PeersOptions;
+  readonly #byId = new Map<MemberId, Peer>();
+  #all: Peer[] = [];
+  #datagrams: DatagramPort<PeerMessage> | undefined;
+  #started = false;
+
+  constructor(runtime: NodeRuntime, options: PeersOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#started = true;
+    const { network } = this.#runtime;
+    network.listen(PEER_PORT, peerProtocol, (connection) => this.#accept(connection));
+    network.listen(SNAPSHOT_PORT, snapshotProtocol, (connection) => this.#acceptSnapshot(connection));
+    if (this.#options.transport === "datagram")
+      this.#datagrams = network.bind(PEER_PORT, peerProtocol, (_from, message) =>
+        this.#options.received(message),
+      );
+    for (const peer of this.#all) this.#dial(peer);
+  }
+
+  /** Makes these, without this member itself, the peers. */
+  update(members: readonly Member[]): void {
+    const wanted = new Set<MemberId>();
+    for (const { id, node } of members) {
+      if (id === this.#options.self) continue;
+      wanted.add(id);
+      if (this.#byId.get(id)?.node === node) continue;
+      this.#forget(id);
+      this.#add(id, node);
+    }
+    for (const id of [...this.#byId.keys()]) if (!wanted.has(id)) this.#forget(id);
+  }
+
+  /** Whether a connection to the member is open. */
+  connected(member: MemberId): boolean {
+    const peer = this.#byId.get(member);
+    return peer?.connection !== undefined && peer.opened && peer.connection.buffered === 0;
+  }
+
+  send(message: Exclude<PeerMessage, { type: "hello" }>): void {
+    const peer = this.#byId.get(message.to);
+    if (peer === undefined) return;
+    if (message.type === "snapshot") {
+      this.#sendSnapshot(peer, message);
+      return;
+    }
+    if (this.#datagrams !== undefined && mayRepeat(message)) {
+      this.#datagrams.send(peer.address, message);
+      return;
+    }
+    const { connection } = peer;
+    if (connection === undefined || connection.buffered >= MAX_BUFFERED) this.#options.unreachable(peer.id);
+    else connection.send(message);
+  }
+
+  tick(): void {
+    for (const peer of this.#all) {
+      if (peer.connection === undefined && --peer.retryIn <= 0) this.#dial(peer);
+      if (peer.snapshot !== undefined && --peer.snapshot.patience <= 0) this.#snapshotEnded(peer, false);
+    }
+  }
+
+  #add(id: MemberId, node: NodeId): void {
+    const peer: Peer = {
+      id,
+      node,
+      address: `${node}:${PEER_PORT}`,
+      connection: undefined,
+      opened: false,
+      retryIn: 0,
+      backoff: 1,
+      snapshot: undefined,
+    };
+    this.#byId.set(id, peer);
+    this.#all.push(peer);
+    if (this.#started) this.#dial(peer);
+  }
+
+  #dial(peer: Peer): void {
+    peer.opened = false;
+    const connection = this.#runtime.network.dial(peer.address, peerProtocol, {
+      opened: () => {
+        peer.opened = true;
+        peer.backoff = 1;
+      },
+      message: () => {},
+      closed: () => {
+        if (peer.connection !== connection) return;
+        peer.connection = undefined;
+        peer.retryIn = peer.backoff;
+        peer.backoff = Math.min(peer.backoff * 2, MAX_BACKOFF);
+        this.#options.unreachable(peer.id);
+      },
+    });
+    peer.connection = connection;
+    const { clusterId, self } = this.#options;
+    connection.send({ type: "hello", clusterId, from: self, to: peer.id });
+  }
+
+  #accept(connection: Connection<PeerMessage>): ConnectionHandlers<PeerMessage> {
+    const { clusterId, self, received } = this.#options;
+    let welcome = false;
+    return {
+      message: (message) => {
+        if (welcome) received(message);
+        else if (message.type === "hello" && message.clusterId === clusterId && message.to === self) {
+          welcome = true;
+          if (this.#options.joining && !this.#byId.has(message.from))
+            this.#add(message.from, connection.peer);
+        } else connection.close();
+      },
+      closed: () => {},
+    };
+  }
+
+  #sendSnapshot(peer: Peer, message: Extract<Message, { type: "snapshot" }>): void {
+    if (peer.snapshot !== undefined) return;
+    const connection = this.#runtime.network.dial(`${peer.node}:${SNAPSHOT_PORT}`, snapshotProtocol, {
+      message: () => this.#snapshotEnded(peer, true),
+      closed: () => this.#snapshotEnded(peer, false),
+    });
+    peer.snapshot = { connection, patience: SNAPSHOT_PATIENCE };
+    connection.send({ type: "hello", clusterId: this.#options.clusterId, message });
+  }
+
+  #snapshotEnded(peer: Peer, delivered: boolean): void {
+    if (peer.snapshot === undefined) return;
+    peer.snapshot.connection.close();
+    peer.snapshot = undefined;
+    this.#options.snapshotReported(peer.id, delivered);
+  }
+
+  #acceptSnapshot(connection: Connection<SnapshotTransfer>): ConnectionHandlers<SnapshotTransfer> {
+    const { clusterId, self, received } = this.#options;
+    return {
+      message: (transfer) => {
+        if (transfer.type !== "hello" || transfer.clusterId !== clusterId || transfer.message.to !== self) {
+          connection.close();
+          return;
+        }
+        received(transfer.message);
+        connection.send({ type: "received" });
+      },
+      closed: () => {},
+    };
+  }
+
+  #forget(id: MemberId): void {
+    const peer = this.#byId.get(id);
+    if (peer === undefined) return;
+    this.#byId.delete(id);
+    this.#all = this.#all.filter((other) => other !== peer);
+    peer.connection?.close();
+    peer.connection = undefined;
+    if (peer.snapshot !== undefined) {
+      peer.snapshot.connection.close();
+      peer.snapshot = undefined;
+    }
+  }
+}
+
+/** A network may deliver a datagram twice. Raft does not mind, but a proposal would be applied twice. */
+function mayRepeat(message: PeerMessage): boolean {
+  return message.type !== "propose" && message.type !== "ask-leader" && message.type !== "leader-answer";
+}
