@@ -46,9 +46,9 @@ export function leavesJoint(change: ConfigChange): boolean {
 export function changeConfiguration(configuration: Configuration, change: ConfigChange): ChangeResult {
   if (leavesJoint(change)) return leaveJoint(configuration);
   if (isJoint(configuration)) return refused("a joint configuration must be left first");
+  // Whoever does not know the cluster must not take the first newcomer, itself perhaps, for the whole of it.
+  if (configuration.voters.length === 0) return refused("the configuration to change is not known");
   const joint = change.transition !== "auto" || change.changes.length > 1;
-  if (joint && configuration.voters.length === 0)
-    return refused("a cluster without voters cannot become joint");
 
   const voters = new Set(configuration.voters);
   const outgoing = new Set(joint ? configuration.voters : []);

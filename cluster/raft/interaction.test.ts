@@ -65,37 +65,53 @@ function perform(cluster: ScriptedCluster, verb: string, words: readonly string[
   const core = () => cluster.core(id);
   switch (verb) {
     case "campaign":
-      return core().campaign();
+      core().campaign();
+      return;
     case "tick":
-      return cluster.tick(id, words.length > 1 ? second : 1);
+      cluster.tick(id, words.length > 1 ? second : 1);
+      return;
     case "propose":
-      return cluster.propose(id, ...words.slice(1));
+      cluster.propose(id, ...words.slice(1));
+      return;
     case "change":
-      return cluster.proposeChange(id, parseChange(words.slice(1)));
+      cluster.proposeChange(id, parseChange(words.slice(1)));
+      return;
     case "read":
-      return cluster.read(id, second);
+      cluster.read(id, second);
+      return;
     case "transfer":
-      return core().transferLeader(second);
+      core().transferLeader(second);
+      return;
     case "forget-leader":
-      return core().forgetLeader();
+      core().forgetLeader();
+      return;
     case "unreachable":
-      return core().reportUnreachable(second);
+      core().reportUnreachable(second);
+      return;
     case "snapshot-report":
-      return core().reportSnapshot(second, words[2] === "delivered");
+      core().reportSnapshot(second, words[2] === "delivered");
+      return;
     case "compact":
-      return cluster.compact(id, second);
+      cluster.compact(id, second);
+      return;
     case "restart":
-      return cluster.restart(id);
+      cluster.restart(id);
+      return;
     case "ready":
-      return cluster.ready(id);
+      cluster.ready(id);
+      return;
     case "write":
-      return cluster.write(id);
+      cluster.write(id);
+      return;
     case "apply":
-      return cluster.apply(id);
+      cluster.apply(id);
+      return;
     case "status":
-      return cluster.status(id);
+      cluster.status(id);
+      return;
     case "log":
-      return cluster.log(id);
+      cluster.log(id);
+      return;
     case "configuration":
       cluster.output.push(`${id} uses ${formatConfiguration(core().configuration)}`);
       return;
@@ -106,9 +122,11 @@ function perform(cluster: ScriptedCluster, verb: string, words: readonly string[
       cluster.deliver(parseFilter(words));
       return;
     case "drop":
-      return cluster.drop(parseFilter(words));
+      cluster.drop(parseFilter(words));
+      return;
     case "settle":
-      return cluster.settle(words.length > 0 ? words.map(Number) : undefined);
+      cluster.settle(words.length > 0 ? words.map(Number) : undefined);
+      return;
     // As settle, and says nothing: for what is not the subject of the script.
     case "quietly": {
       perform(cluster, words[0]!, words.slice(1));

@@ -154,7 +154,7 @@ export class ScriptedCluster {
   write(id: MemberId): void {
     const member = this.member(id);
     const append = member.writing.shift();
-    if (append === undefined) return this.#say(`${id} has nothing to write`);
+    if (append === undefined) throw new Error(`member ${id} has nothing to write`);
     if (append.hard !== undefined) member.hard = append.hard;
     if (append.snapshot !== undefined) {
       member.storage.restore(append.snapshot);
