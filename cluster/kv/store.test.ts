@@ -304,6 +304,21 @@ describe("compaction", () => {
   });
 });
 
+describe("a key changed twice in one revision", () => {
+  // Only by way of two nested transactions, which etcd lets pass.
+  const twice = txn([], [txn([], [put("a", "2")]), txn([], [del("a")])]);
+
+  it("is seen twice by watchers, until a compaction there leaves the last change", () => {
+    const store = storeAfter([put("a", "1"), twice]);
+    const types = () => store.changes(3, 3)[0]!.map((event) => event.type);
+    expect(types()).toEqual(["put", "delete"]);
+    expect(pairs(store)).toEqual([]);
+    store.apply({ kind: "compact", revision: 3 });
+    expect(types()).toEqual(["delete"]);
+    expect(Store.restore(store.snapshot(), SOUND).hash()).toBe(store.hash());
+  });
+});
+
 describe("leases", () => {
   it("are granted once per id, for at least a second", () => {
     const store = new Store(SOUND);

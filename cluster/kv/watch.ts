@@ -70,8 +70,6 @@ export class WatchHub {
   /** Unsynced and not paused, oldest first. */
   readonly #unsynced = new Set<Watch>();
   #queue: WatchOutput[] = [];
-  /** Requests not yet answered, by the first watch of each. */
-  readonly #progressRequests = new Map<number, readonly number[]>();
 
   constructor(store: Store, options: WatchHubOptions) {
     this.#store = store;
@@ -151,22 +149,24 @@ export class WatchHub {
   notify(applied: Applied): void {
     this.#revision = applied.revision;
     if (applied.events.length > 0) this.#deliver(applied);
-    if (this.#progressRequests.size > 0) this.#answerProgress();
   }
 
   /**
-   * Asks for one progress response on behalf of a stream's watches. It comes once they all are synced and have
-   * reached their start; a further request of the same stream before that is the same request.
+   * Queues one progress response on behalf of a stream's watches, after all they are owed. As in etcd, there is no
+   * answer while one of them is paused or still to reach its start: the client asks again.
    */
   requestProgress(ids: readonly number[]): void {
-    const [first] = ids;
-    if (first === undefined) return;
-    if (this.#bug === "progress-ahead") {
-      this.#queue.push(this.#output(first, "progress"));
-      return;
+    const ahead = this.#bug === "progress-ahead";
+    let spokesman: number | undefined;
+    for (const id of ids) {
+      const watch = this.#watches.get(id);
+      if (watch === undefined) continue;
+      while (this.#unsynced.has(watch) && !ahead) this.#catchUp(watch);
+      if (!this.#watches.has(id)) continue; // canceled by that
+      if (!this.#isCurrent(watch) && !ahead) return;
+      spokesman ??= id;
     }
-    this.#progressRequests.set(first, ids);
-    this.#answerProgress();
+    if (spokesman !== undefined) this.#queue.push(this.#output(spokesman, "progress"));
   }
 
   /** Queues progress for every watch that wants it, is synced, and was told nothing since the last tick. */
@@ -200,7 +200,6 @@ export class WatchHub {
     if (watch === undefined || !watch.paused) return;
     watch.paused = false;
     this.#settle(watch);
-    this.#answerProgress();
   }
 
   /**
@@ -213,7 +212,6 @@ export class WatchHub {
         this.#catchUp(watch);
         if (this.#queue.length >= maxBatches) break;
       }
-      this.#answerProgress();
     }
     if (this.#queue.length <= maxBatches) {
       const all = this.#queue;
@@ -277,23 +275,6 @@ export class WatchHub {
       const piece = size >= events.length ? events : events.slice(from, from + size);
       const fragment = !splits && from + size < events.length;
       this.#queue.push(this.#output(watch.id, "events", piece, 0, "", fragment));
-    }
-  }
-
-  /** Answers the requests whose watches are all current. Watches that are gone no longer count. */
-  #answerProgress(): void {
-    for (const [first, ids] of this.#progressRequests) {
-      let spokesman: number | undefined;
-      let current = true;
-      for (const id of ids) {
-        const watch = this.#watches.get(id);
-        if (watch === undefined) continue;
-        spokesman ??= id;
-        if (!this.#isCurrent(watch)) current = false;
-      }
-      if (spokesman !== undefined && !current) continue;
-      this.#progressRequests.delete(first);
-      if (spokesman !== undefined) this.#queue.push(this.#output(spokesman, "progress"));
     }
   }
 
