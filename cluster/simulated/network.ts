@@ -66,8 +66,10 @@ export interface Spoil {
   effects(): { readonly [effect: string]: number };
 }
 
-interface Listener {
+/** A process that accepts connections on a port. */
+export interface Listener {
   readonly actor: Actor;
+  readonly protocol: Protocol<unknown>;
   readonly accept: (connection: Connection<unknown>) => ConnectionHandlers<unknown>;
 }
 
@@ -381,7 +383,7 @@ class AttachedNetwork implements Network {
 
   listen<M>(
     port: string,
-    _protocol: Protocol<M>,
+    protocol: Protocol<M>,
     accept: (connection: Connection<M>) => ConnectionHandlers<M>,
   ): void {
     if (!this.#actor.alive) return;
@@ -389,6 +391,7 @@ class AttachedNetwork implements Network {
     if (listeners.has(port)) throw new Error(`port ${port} of ${name} is in use`);
     listeners.set(port, {
       actor: this.#actor,
+      protocol: protocol as Protocol<unknown>,
       accept: accept as (connection: unknown) => ConnectionHandlers<unknown>,
     });
   }

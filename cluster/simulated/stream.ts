@@ -11,7 +11,7 @@ import { type EventHandle, NO_EVENT } from "../../src/runtime/agenda.ts";
 import type { Connection, ConnectionHandlers, Protocol } from "../../src/runtime/runtime.ts";
 import type { Actor } from "../../src/runtime/world.ts";
 import type { Link } from "./link.ts";
-import type { Endpoint, SimulatedNetwork } from "./network.ts";
+import type { Endpoint, Listener, SimulatedNetwork } from "./network.ts";
 
 const SYN = Symbol("syn");
 const OPEN = Symbol("open");
@@ -45,7 +45,7 @@ export class End implements Connection<unknown> {
   readonly peer: string;
   readonly endpoint: Endpoint;
   readonly port: string;
-  readonly protocol: Protocol<unknown>;
+  #protocol: Protocol<unknown>;
   readonly #network: SimulatedNetwork;
   readonly #out: Pipe;
   #other: End | undefined;
@@ -69,7 +69,7 @@ export class End implements Connection<unknown> {
     this.endpoint = endpoint;
     this.peer = peer.name;
     this.port = port;
-    this.protocol = protocol;
+    this.#protocol = protocol;
     this.#out = new Pipe(network, network.link(endpoint, peer), this);
   }
 
@@ -83,6 +83,11 @@ export class End implements Connection<unknown> {
 
   get open(): boolean {
     return this.#state === "open";
+  }
+
+  /** How this end puts messages into bytes. */
+  get protocol(): Protocol<unknown> {
+    return this.#protocol;
   }
 
   get closed(): boolean {
@@ -112,7 +117,7 @@ export class End implements Connection<unknown> {
 
   send(message: unknown): void {
     if (this.#state === "closed" || this.#actor?.alive !== true) return;
-    this.#out.push(this.#network.options.codec ? this.protocol.encode(message) : message);
+    this.#out.push(this.#network.options.codec ? this.#protocol.encode(message) : message);
   }
 
   close(): void {
@@ -135,8 +140,9 @@ export class End implements Connection<unknown> {
   }
 
   /** The SYN has arrived. The kernel answers at once; the process accepts when it runs. */
-  accept(actor: Actor, accept: (connection: Connection<unknown>) => ConnectionHandlers<unknown>): void {
+  accept({ actor, protocol, accept }: Listener): void {
     this.#actor = actor;
+    this.#protocol = protocol;
     this.#state = "open";
     this.endpoint.ends.add(this);
     this.#out.push(OPEN);
@@ -166,7 +172,7 @@ export class End implements Connection<unknown> {
       if (this.#handlers !== undefined) actor.deliver(this.#handlers, message);
       return;
     }
-    actor.run(() => this.#handlers?.message(this.protocol.decode(message as Uint8Array)));
+    actor.run(() => this.#handlers?.message(this.#protocol.decode(message as Uint8Array)));
   }
 
   /** Ends this end with notice to its owner and none to the peer. */
@@ -361,7 +367,7 @@ export class Pipe {
     else if (message === SYN) {
       this.#shift(segment);
       const listener = endpoint.listeners.get(target.port);
-      if (listener?.actor.alive === true) target.accept(listener.actor, listener.accept);
+      if (listener?.actor.alive === true) target.accept(listener);
       else this.#network.sendReset(this.source, "refused");
     } else if (!target.inUse) {
       this.keep(0);
