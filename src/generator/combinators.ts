@@ -4,12 +4,12 @@
  * Generators are values: every combinator returns a new one and leaves its arguments alone, so a generator can be
  * used twice and each use starts from the beginning. Settings come first, the wrapped source last.
  */
-import type { Call, FunctionName, Op, Process, Signature } from "../history/op.ts";
+import type { Call, FunctionName, Op, Process, Signature, Thread } from "../history/op.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
 import { restricted, scoped } from "./scope.ts";
-import { empty, type Idle, lift, type Source, Wrapper } from "./source.ts";
+import { empty, lift, type Source, Wrapper } from "./source.ts";
 
 export { concat, empty, type Idle, lift, type Source } from "./source.ts";
 
@@ -160,6 +160,7 @@ class Mix<S extends Signature> implements OpGenerator<S> {
   }
 
   next(context: Context): Step<S> {
+    if (context.free.length === 0) return { kind: "wait", rest: this };
     const random = context.random.fork("mix");
     const race = new Race(this.#branches);
     const drawn = this.#draw(random);
@@ -305,7 +306,7 @@ class Phases<S extends Signature> implements OpGenerator<S> {
 /**
  * Operations of at most `count` different processes. A thread whose operation ends as `info` goes on as a new
  * process, and each adds possibilities a checker must consider: this bounds them. Once `count` processes have
- * worked, only those go on; it ends when the last of them is retired.
+ * worked, only those go on; it ends when they are retired, or when all is idle and none of them has more to do.
  */
 export function processLimit<S extends Signature>(count: number, source: Source<S>): OpGenerator<S> {
   checkCount("processLimit", count);
@@ -327,21 +328,24 @@ class ProcessLimit<S extends Signature> extends Wrapper<S> {
   }
 
   next(context: Context): Step<S> {
-    const step = this.inner.next(this.#used.size < this.#count ? context : this.#veterans(context));
+    if (this.#used.size >= this.#count) return this.#nextOfVeterans(context);
+    const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") {
-      const over = this.#used.size >= this.#count && this.#veterans(context).threads.length === 0;
-      return over ? { kind: "done" } : { ...step, rest: this.keep(step.rest) };
-    }
-    const process = context.process(step.thread);
-    if (this.#used.has(process)) return { ...step, rest: this.keep(step.rest) };
+    const process = step.kind === "op" ? context.process(step.thread) : undefined;
+    if (process === undefined || this.#used.has(process)) return { ...step, rest: this.keep(step.rest) };
     return { ...step, rest: new ProcessLimit(step.rest, this.#count, new Set(this.#used).add(process)) };
   }
 
-  /** Only the threads whose process has worked before. */
-  #veterans(context: Context): Context {
-    const used = (thread: number) => this.#used.has(context.process(thread));
-    return restricted(context, "veterans", context.threads.filter(used), context.free.filter(used));
+  /** The other threads look busy rather than absent, so that what is reserved inside stays with its threads. */
+  #nextOfVeterans(context: Context): Step<S> {
+    const { threads, free } = context;
+    const used = (thread: Thread) => this.#used.has(context.process(thread));
+    if (!threads.some(used)) return { kind: "done" };
+    const step = this.inner.next(restricted(context, "veterans", threads, free.filter(used)));
+    if (step.kind === "done") return step;
+    const stuck = step.kind === "wait" && step.until === undefined;
+    if (stuck && free.length === threads.length) return { kind: "done" };
+    return { ...step, rest: this.keep(step.rest) };
   }
 }
 
@@ -567,54 +571,5 @@ class Filter<S extends Signature> extends Wrapper<S> {
       inner = step.rest;
     }
     throw new RangeError(`a filter rejected ${PATIENCE} calls in a row`);
-  }
-}
-
-/** Writes one line to `sink` when its turn comes, and ends. */
-export function log(sink: (line: string) => void, message: string): Idle {
-  const entry: Idle = {
-    next(context) {
-      sink(message);
-      // A wait, because its rest is always taken up: the message is written once.
-      return { kind: "wait", until: context.time, rest: empty };
-    },
-    update: () => entry,
-  };
-  return entry;
-}
-
-/** Writes every question, answer and event of `source` to `sink`, one line each: for finding out why it stalls. */
-export function trace<S extends Signature>(
-  sink: (line: string) => void,
-  label: string,
-  source: Source<S>,
-): OpGenerator<S> {
-  return new Trace(lift(source), sink, label);
-}
-
-class Trace<S extends Signature> extends Wrapper<S> {
-  readonly #sink: (line: string) => void;
-  readonly #label: string;
-
-  constructor(inner: OpGenerator<S>, sink: (line: string) => void, label: string) {
-    super(inner);
-    this.#sink = sink;
-    this.#label = label;
-  }
-
-  protected around(inner: OpGenerator<S>): OpGenerator<S> {
-    return new Trace(inner, this.#sink, this.#label);
-  }
-
-  next(context: Context): Step<S> {
-    const step = this.inner.next(context);
-    const { rest, ...answer } = { rest: undefined, ...step };
-    this.#sink(`${this.#label} at ${context.time}, free [${context.free}]: ${JSON.stringify(answer)}`);
-    return step.kind === "done" || rest === undefined ? { kind: "done" } : { ...step, rest: this.keep(rest) };
-  }
-
-  override update(context: Context, event: Op<S>): OpGenerator<S> {
-    this.#sink(`${this.#label} at ${context.time}, event: ${JSON.stringify(event)}`);
-    return super.update(context, event);
   }
 }
