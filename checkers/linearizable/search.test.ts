@@ -2,10 +2,20 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
-import { type MutexCall, mutex, type RegisterCall, register } from "../models.ts";
+import { seededRandom } from "../../src/runtime/random.ts";
+import {
+  type MutexCall,
+  mutex,
+  type RegisterCall,
+  register,
+  type StoreAnswer,
+  type StoreCall,
+  store,
+} from "../models.ts";
 import { isLinearizable } from "./exhaustive.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
 import { search } from "./search.ts";
+import { blinded, itemOf, minimalWitness, withoutExpendable } from "./witness.ts";
 
 const seed = 20_261_121;
 
@@ -45,6 +55,28 @@ const registerCall: fc.Arbitrary<{ input: RegisterCall; output: Json }> = fc.one
 const mutexCall: fc.Arbitrary<{ input: MutexCall; output: Json }> = fc
   .constantFrom("acquire" as const, "release" as const)
   .map((f) => ({ input: { f, value: null }, output: null }));
+
+/** Answers that a store could give after few changes; most sets of them contradict each other. */
+const storeCall: fc.Arbitrary<{ input: StoreCall; output: StoreAnswer }> = fc.oneof(
+  fc
+    .record({ key: fc.constantFrom("a", "b"), value: small, revision: fc.integer({ min: 2, max: 4 }) })
+    .map(({ key, value, revision }) => ({
+      input: { puts: [{ key, value }] },
+      output: { revision, succeeded: true, entries: [], deleted: 0 },
+    })),
+  fc
+    .record({ key: fc.constantFrom("a", "b"), revision: fc.integer({ min: 1, max: 4 }) })
+    .map(({ key, revision }) => ({
+      input: { reads: [key] },
+      output: { revision, succeeded: true, entries: [], deleted: 0 },
+    })),
+  fc
+    .record({ modRevision: fc.nat(3), revision: fc.integer({ min: 1, max: 4 }), succeeded: fc.boolean() })
+    .map(({ modRevision, revision, succeeded }) => ({
+      input: { guard: { key: "a", modRevision }, deletes: ["a"] },
+      output: { revision, succeeded, entries: [], deleted: succeeded && modRevision > 0 ? 1 : 0 },
+    })),
+);
 
 function verdict<State, In, Out>(model: Model<State, In, Out>, actions: readonly Action<In, Out>[]) {
   return search(model, actions, new Budget(1_000_000));
@@ -88,6 +120,13 @@ describe("search", () => {
     );
   });
 
+  it("agrees with the definition on stores", () => {
+    fc.assert(
+      fc.property(actionsOf(5, storeCall), (actions) => agreesWithDefinition(store(), actions)),
+      { seed, numRuns: 1000 },
+    );
+  });
+
   it("gives an order that explains every answer and respects real time", () => {
     fc.assert(
       fc.property(actionsOf(7, registerCall), (actions) => {
@@ -121,5 +160,87 @@ describe("search", () => {
     });
     const result = search(register(), [write(1), write(2), write(3)], new Budget(2));
     expect(result).toEqual({ kind: "exhausted", placed: 2, required: 3 });
+  });
+});
+
+const model = register(0);
+
+function shrunk(actions: readonly Action<RegisterCall, Json>[]) {
+  const result = search(model, actions, new Budget(1_000_000));
+  if (result.kind !== "violation") return undefined;
+  return minimalWitness(model, actions, result.impossible, new Budget(1_000_000));
+}
+
+describe("minimalWitness", () => {
+  it("is itself without a linearization, by the definition", () => {
+    let violations = 0;
+    fc.assert(
+      fc.property(actionsOf(8, registerCall), (actions) => {
+        const witness = shrunk(actions);
+        if (witness === undefined) return;
+        violations++;
+        expect(isLinearizable(model, witness.actions)).toBe(false);
+        expect(witness.actions.length).toBe(witness.positions.length);
+        witness.positions.forEach((position, i) => {
+          const { input, output, ...rest } = witness.actions[i] as Action<RegisterCall, Json>;
+          const original = actions[position] as Action<RegisterCall, Json>;
+          expect(original).toMatchObject(rest);
+          const blind = model.blind?.(original.input, original.output);
+          if (input !== original.input) expect({ input, output }).toEqual(blind);
+        });
+      }),
+      { seed, numRuns: 2000 },
+    );
+    expect(violations).toBeGreaterThan(200);
+  });
+
+  it("makes no violation where there was none", () => {
+    const split = fc.tuple(
+      actionsOf(7, registerCall),
+      fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
+    );
+    fc.assert(
+      fc.property(split, ([actions, mask]) => {
+        if (!isLinearizable(model, actions)) return;
+        const items = actions.map((action, position) => itemOf(model, action, position));
+        items.sort((a, b) => a.action.invoked - b.action.invoked);
+        const part = items.filter(({ position }) => mask[position]);
+        const rest = items.filter(({ position }) => !mask[position]);
+        const actionsIn = (list: readonly (typeof items)[number][]) => list.map(({ action }) => action);
+        const fewer = withoutExpendable(part, rest, () => false);
+        expect(isLinearizable(model, actionsIn([...fewer, ...rest]))).toBe(true);
+        const weaker = part.map((item) => blinded(model, item));
+        expect(isLinearizable(model, actionsIn([...weaker, ...rest]))).toBe(true);
+      }),
+      { seed, numRuns: 3000 },
+    );
+  });
+
+  it("finds the four operations of a stale read among thousands", () => {
+    const random = seededRandom(1);
+    const actions: Action<RegisterCall, Json>[] = [];
+    let value = 0;
+    for (let i = 0; i < 3000; i++) {
+      const at = { invoked: 2 * i, completed: 2 * i + 1, process: i % 7, node: undefined };
+      const pending = random.chance(0.01);
+      const kind = random.below(3);
+      if (kind === 0) actions.push({ ...at, input: { f: "read", value: null }, output: value });
+      else {
+        const input: RegisterCall = kind === 1 ? { f: "write", value: i } : { f: "cas", value: [value, i] };
+        if (pending) actions.push({ ...at, input, output: undefined, completed: PENDING });
+        else actions.push({ ...at, input, output: kind === 2 });
+        if (!pending) value = i;
+      }
+    }
+    const reads = actions.filter(({ input, invoked }) => input.f === "read" && invoked > 5000);
+    const stale = reads[0] as Action<RegisterCall, Json>;
+    const written = actions[1000]?.input.value;
+    const old = Array.isArray(written) ? (written[1] as Json) : (written ?? 0);
+    const history = actions.map((action) => (action === stale ? { ...action, output: old } : action));
+    const witness = shrunk(history);
+    expect(witness?.positions.length).toBeLessThanOrEqual(4);
+    expect(witness?.positions).toContain(
+      history.findIndex((action) => action.output === old && action.invoked === stale.invoked),
+    );
   });
 });

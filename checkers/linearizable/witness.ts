@@ -13,7 +13,8 @@ import type { Json } from "../../src/history/op.ts";
 import { type Access, type Action, type Model, PENDING } from "./model.ts";
 import { search } from "./search.ts";
 
-interface Item<In, Out> {
+/** An operation on its way into, or out of, a witness. */
+export interface Item<In, Out> {
   readonly position: number;
   readonly action: Action<In, Out>;
   readonly access: Access;
@@ -64,7 +65,7 @@ export function minimalWitness<State, In, Out>(
   return { positions: items.map((item) => item.position), actions: items.map((item) => item.action) };
 }
 
-function itemOf<State, In, Out>(
+export function itemOf<State, In, Out>(
   model: Model<State, In, Out>,
   action: Action<In, Out>,
   position: number,
@@ -78,7 +79,8 @@ function itemOf<State, In, Out>(
   };
 }
 
-function blinded<State, In, Out>(model: Model<State, In, Out>, item: Item<In, Out>): Item<In, Out> {
+/** As the write it contains, if it is a successful compare-and-set. */
+export function blinded<State, In, Out>(model: Model<State, In, Out>, item: Item<In, Out>): Item<In, Out> {
   const blind = model.blind?.(item.action.input, item.action.output);
   return blind === undefined ? item : itemOf(model, { ...item.action, ...blind }, item.position);
 }
@@ -112,7 +114,7 @@ function shrink<T>(
 }
 
 /** `part` without the updates that can go, latest first: a value nobody has read makes its predecessor unread too. */
-function withoutExpendable<In, Out>(
+export function withoutExpendable<In, Out>(
   part: readonly Item<In, Out>[],
   rest: readonly Item<In, Out>[],
   keep: (item: Item<In, Out>) => boolean,
