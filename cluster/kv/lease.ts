@@ -58,6 +58,8 @@ export class Lessor {
   promote(now: number, extend: number): void {
     const known = this.#bug === "lease-promote-keeps-deadlines" ? this.#deadlines : undefined;
     this.#primary = true;
+    this.#soonestOffer = now;
+    this.#soonestCheckpoint = now;
     for (const id of this.#store.leaseIds()) {
       if (known?.has(id) === true) continue;
       const { ttl, remaining } = this.#store.lease(id)!;
@@ -91,7 +93,8 @@ export class Lessor {
     const gone = deadline.offered || now >= deadline.expires;
     if (gone && this.#bug !== "lease-renew-after-due") return 0;
     const { ttl } = deadline;
-    deadline.expires = now + ttl * SECOND;
+    // Never sooner: what a new leader added to the life stays.
+    deadline.expires = Math.max(deadline.expires, now + ttl * SECOND);
     deadline.offer = deadline.expires;
     deadline.stale = deadline.recorded;
     this.#scheduleCheckpoint(deadline, deadline.stale ? now : nextCheckpoint(deadline, now));
@@ -152,10 +155,10 @@ export class Lessor {
     for (const id of ids) {
       const deadline = this.#deadlines.get(id);
       if (deadline === undefined) continue;
-      if (deadline.stale) {
-        deadline.stale = false;
-        deadline.recorded = false;
-      }
+      // One from before the renewal may have been under way; the store tells which it was.
+      deadline.recorded = this.#remaining(id) > 0;
+      deadline.stale &&= deadline.recorded;
+      if (deadline.stale) continue;
       this.#scheduleCheckpoint(deadline, nextCheckpoint(deadline, deadline.checkpointedAt));
     }
   }
@@ -166,6 +169,10 @@ export class Lessor {
     if (this.#primary) for (const { offer } of this.#deadlines.values()) soonest = Math.min(soonest, offer);
     this.#soonestOffer = soonest;
     return soonest === NEVER ? undefined : soonest;
+  }
+
+  #remaining(id: LeaseId): number {
+    return this.#store.lease(id)?.remaining ?? 0;
   }
 
   #start(id: LeaseId, ttl: number, now: number, life: number, recorded: boolean): void {
