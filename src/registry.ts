@@ -6,19 +6,37 @@ import { findBug, plantedBugs } from "../cluster/bugs.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { faults } from "../nemesis/index.ts";
 import { workloads } from "../workloads/index.ts";
+import type { Checker } from "./checker.ts";
 import type { Fault } from "./fault.ts";
-import type { NodeId } from "./history/op.ts";
+import type { NodeId, Signature } from "./history/op.ts";
 import type { Place } from "./place.ts";
-import { type Plan, UsageError } from "./plan.ts";
+import { type Plan, parsePlan, UsageError } from "./plan.ts";
 import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
-import type { WorkloadFactory } from "./workload.ts";
+import type { Workload, WorkloadFactory } from "./workload.ts";
 
 export const places: readonly Place<KvApi>[] = [simulated];
 
 export const systems: readonly { readonly name: string; readonly summary: string }[] = [
   { name: "raftkv", summary: "the Raft key-value store of this repository, with etcd's semantics" },
 ];
+
+/** What judges every run, whatever its workload. */
+const everyRun: readonly Checker[] = [stats, liveness];
+
+/** All checkers, with what they judge. */
+export function listCheckers(): { readonly name: string; readonly summary: string }[] {
+  const judged = new Map<string, string[]>();
+  for (const factory of workloads) {
+    const { checkers } = createWorkload(factory, parsePlan({ workload: factory.name }));
+    for (const { name } of checkers) judged.set(name, [...(judged.get(name) ?? []), factory.name]);
+  }
+  return [
+    ...[...judged].map(([name, users]) => ({ name, summary: `judges ${users.join(", ")}` })),
+    ...everyRun.map(({ name }) => ({ name, summary: "judges every run" })),
+    { name: "raft-invariants", summary: "judges every simulated run, looking inside" },
+  ];
+}
 
 /** Names the members of a cluster: n1, n2, … */
 export function nodeNames(count: number): NodeId[] {
@@ -61,13 +79,16 @@ export function assemble(plan: Plan): Test<KvApi> {
     chosen.push(fault);
   }
   if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
-  const workload = factory.create({
+  return { plan, place, workload: createWorkload(factory, plan), faults: chosen, checkers: everyRun };
+}
+
+function createWorkload(factory: WorkloadFactory<KvApi>, plan: Plan): Workload<Signature, KvApi> {
+  return factory.create({
     nodes: nodeNames(plan.nodes),
     concurrency: plan.concurrency,
     random: seededRandom(plan.seed).fork("workload"),
     options: plan.workloadOptions,
   });
-  return { plan, place, workload, faults: chosen, checkers: [stats, liveness] };
 }
 
 /** Edit distance of Levenshtein. */

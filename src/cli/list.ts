@@ -5,7 +5,7 @@ import { models } from "../../checkers/models.ts";
 import { plantedBugs } from "../../cluster/bugs.ts";
 import { faults } from "../../nemesis/index.ts";
 import { workloads } from "../../workloads/index.ts";
-import { checkers, places, systems } from "../registry.ts";
+import { listCheckers, places, systems } from "../registry.ts";
 
 interface Item {
   readonly name: string;
@@ -15,7 +15,7 @@ interface Item {
 const kinds: { readonly [kind: string]: () => readonly Item[] } = {
   workloads: () => workloads,
   faults: () => faults,
-  checkers: () => checkers,
+  checkers: listCheckers,
   models: () => models,
   systems: () => systems,
   places: () => places,

@@ -1,0 +1,20 @@
+/** The workloads by name. */
+import type { KvApi } from "../cluster/api.ts";
+import type { WorkloadFactory } from "../src/workload.ts";
+import { bank } from "./bank.ts";
+import { kvWorkload } from "./kv.ts";
+import { lease } from "./lease.ts";
+import { lock } from "./lock.ts";
+import { registerWorkload } from "./register.ts";
+import { set } from "./set.ts";
+import { watch } from "./watch.ts";
+
+export const workloads: readonly WorkloadFactory<KvApi>[] = [
+  registerWorkload,
+  kvWorkload,
+  watch,
+  lock,
+  lease,
+  set,
+  bank,
+];
