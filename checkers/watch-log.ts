@@ -130,7 +130,7 @@ export function proof(entry: Entry): number {
 export function witnessOf(entry: Entry): string {
   if (entry.write !== undefined) return `acknowledged to ${who(entry.write)}`;
   const claim = entry.claims[0];
-  return claim === undefined ? "seen by nobody" : `delivered to ${who(claim.by)}`;
+  return claim === undefined ? "seen by nobody" : `seen by ${who(claim.by)}`;
 }
 
 /** A change in words. */
@@ -164,6 +164,7 @@ export class EventLog {
       for (const { responses } of operation.output.watches)
         for (const response of responses)
           for (const event of response.events) this.#addClaim(event, operation);
+    this.#addPrevious(watches);
     this.#settle();
   }
 
@@ -275,6 +276,19 @@ export class EventLog {
         return;
       }
     entry.claims.push({ event, by, count: 1 });
+  }
+
+  /** A write of unknown outcome that no watch delivered may still show as the previous value of the next. */
+  #addPrevious(watches: readonly WatchOperation[]): void {
+    for (const operation of watches)
+      for (const { responses } of operation.output.watches)
+        for (const { events } of responses)
+          for (const { key, previous } of events) {
+            if (previous === undefined || this.#puts.get(previous.value)?.type !== "info") continue;
+            const entries = this.#revisions.get(previous.revision);
+            if (entries?.some((entry) => entry.write !== undefined || entry.key === key) === true) continue;
+            this.#addClaim({ type: "put", key, ...previous }, operation);
+          }
   }
 
   #phantom(event: ObservedEvent, by: WatchOperation, write: Write | undefined, why: string): void {
