@@ -102,7 +102,7 @@ class Replay {
   hard: HardState = { term: 0, vote: 0, commit: 0 };
   entries: Entry[] = [];
   markers: SnapshotMarker[] = [];
-  /** Index before the first entry, once it is known. */
+  /** Index before the first entry, once there is one. */
   #base: Index | undefined;
   readonly #keepsSuffix: boolean;
 
@@ -141,10 +141,9 @@ class Replay {
   /** A snapshot that the log does not lead to replaces the whole log; any other leaves it alone. */
   #mark(marker: SnapshotMarker): void {
     this.markers.push(marker);
-    if (this.#base !== undefined && marker.index <= this.#base) return;
-    const position = marker.index - (this.#base ?? 0) - 1;
-    if (this.#base !== undefined && this.entries[position]?.term === marker.term) return;
-    this.#base = marker.index;
+    if (this.#base === undefined || marker.index <= this.#base) return;
+    if (this.entries[marker.index - this.#base - 1]?.term === marker.term) return;
+    this.#base = undefined;
     this.entries = [];
   }
 }
@@ -166,22 +165,31 @@ export interface WalOptions extends Identity {
   failed(error: DiskError): void;
 }
 
+/** Where a log has come to. */
+interface Position {
+  readonly hard: HardState;
+  readonly marker: SnapshotMarker | undefined;
+  readonly lastIndex: Index;
+}
+
 export class Wal {
   readonly #disk: Disk;
   readonly #options: WalOptions;
   readonly #segments: Segment[];
-  readonly #incarnation: number;
-  readonly #writer = new FrameWriter();
+  /** Number of this incarnation: no other of this member had it. */
+  readonly incarnation: number;
   #file: DiskFile | undefined;
   /** Bytes of the current segment that are written, and that are synced. */
-  #length = 0;
+  #length: number;
   #durable = 0;
   #busy = true;
+  /** What was appended since the last frame was written, and by whom. */
+  readonly #queue = new FrameWriter();
   #waiting: Waiter[] = [];
-  #hard: HardState;
-  #writtenHard: HardState;
-  #marker: SnapshotMarker | undefined;
-  #lastIndex: Index;
+  /** As of the last append. */
+  #newest: Position;
+  /** As of the last frame: what a new segment begins with. */
+  #written: Position;
   #syncedIndex: Index;
   #releasing = false;
 
@@ -189,18 +197,13 @@ export class Wal {
     this.#disk = disk;
     this.#options = options;
     this.#segments = [...contents.segments];
-    this.#incarnation = contents.incarnation + 1;
-    this.#hard = contents.hard;
-    this.#writtenHard = contents.hard;
-    this.#marker = contents.markers.at(-1);
-    this.#lastIndex = contents.entries.at(-1)?.index ?? this.#marker?.index ?? 0;
-    this.#syncedIndex = this.#lastIndex;
+    this.incarnation = contents.incarnation + 1;
+    const marker = contents.markers.at(-1);
+    const lastIndex = contents.entries.at(-1)?.index ?? marker?.index ?? 0;
+    this.#newest = { hard: contents.hard, marker, lastIndex };
+    this.#written = this.#newest;
+    this.#syncedIndex = lastIndex;
     this.#length = contents.length;
-  }
-
-  /** Number of this incarnation: no other of this member had it. */
-  get incarnation(): number {
-    return this.#incarnation;
   }
 
   /** Last index that is truly durable here. */
@@ -223,10 +226,7 @@ export class Wal {
     const file = this.#open(last.path);
     if (file === undefined) return;
     this.#file = file;
-    const begin = () => {
-      this.#addHeader(last.sequence);
-      this.#write(() => this.#syncNames(ready));
-    };
+    const begin = () => this.#write(this.#header(last.sequence), () => this.#syncNames(ready));
     if (contents.tornBytes === 0) begin();
     else {
       // The tail must be gone before new frames stand in its place: its leftovers could follow on from them.
@@ -249,16 +249,14 @@ export class Wal {
     marker: SnapshotMarker | undefined,
     waiter: Waiter,
   ): void {
-    if (hard !== undefined) this.#hard = hard;
-    for (const entry of entries) {
-      this.#writer.add({ kind: "entry", entry });
-      this.#lastIndex = entry.index;
-    }
-    if (marker !== undefined) {
-      if (marker.index > this.#lastIndex) this.#lastIndex = marker.index;
-      this.#marker = marker;
-      this.#writer.add({ kind: "marker", index: marker.index, term: marker.term });
-    }
+    const { lastIndex } = this.#newest;
+    for (const entry of entries) this.#queue.add({ kind: "entry", entry });
+    if (marker !== undefined) this.#queue.add({ kind: "marker", index: marker.index, term: marker.term });
+    this.#newest = {
+      hard: hard ?? this.#newest.hard,
+      marker: marker ?? this.#newest.marker,
+      lastIndex: entries.at(-1)?.index ?? Math.max(lastIndex, marker?.index ?? 0),
+    };
     this.#waiting.push(waiter);
     this.#flush();
   }
@@ -288,21 +286,26 @@ export class Wal {
   #flush(): void {
     if (this.#busy || this.#waiting.length === 0) return;
     this.#busy = true;
-    const { term, vote } = this.#writtenHard;
     const waiting = this.#waiting;
     this.#waiting = [];
-    if (this.#writer.empty && this.#hard.term === term && this.#hard.vote === vote) {
-      this.#written(waiting);
-      durable(waiting);
+    const { hard } = this.#newest;
+    const old = this.#written.hard;
+    if (this.#queue.empty && hard.term === old.term && hard.vote === old.vote) {
+      this.#tellWritten(waiting);
+      tellDurable(waiting);
       this.#next();
       return;
     }
-    this.#addHard();
-    this.#write(() => {
-      if (this.#options.bug !== "ack-before-fsync") durable(waiting);
+    if (hard !== old) this.#queue.add(this.#hardRecord(hard));
+    this.#written = this.#newest;
+    const early = this.#options.bug === "ack-before-fsync";
+    const synced = () => {
+      if (!early) tellDurable(waiting);
       if (this.#length < this.#options.segmentBytes) this.#next();
       else this.#cut(() => this.#next());
-    }, waiting);
+    };
+    this.#write(this.#queue, synced, early ? () => tellDurable(waiting) : undefined);
+    this.#tellWritten(waiting);
   }
 
   #next(): void {
@@ -310,54 +313,51 @@ export class Wal {
     this.#flush();
   }
 
-  #addHard(): void {
-    if (this.#hard === this.#writtenHard) return;
-    this.#writtenHard = this.#hard;
-    const { term, vote, commit } = this.#hard;
-    this.#writer.add({
-      kind: "hard",
-      term,
-      vote: this.#options.bug === "vote-not-persisted" ? 0 : vote,
-      commit,
-    });
-  }
-
-  #addHeader(sequence: number): void {
-    const { clusterId, member } = this.#options;
-    this.#writer.add({ kind: "identity", clusterId, member, incarnation: this.#incarnation, sequence });
-    this.#writtenHard = { term: -1, vote: -1, commit: -1 };
-    this.#addHard();
-    if (this.#marker !== undefined) this.#writer.add({ kind: "marker", ...this.#marker });
-  }
-
-  /** Writes and syncs one frame of all that was added. */
-  #write(synced: () => void, waiting: readonly Waiter[] = []): void {
-    const file = this.#file as DiskFile;
-    const bytes = this.#writer.take(this.#length, this.#durable);
-    const length = this.#length + bytes.length;
-    this.#length = length;
-    const index = this.#lastIndex;
-    file.append(bytes, (error) => {
-      if (error !== undefined) return this.#options.failed(error);
-      if (this.#options.bug === "ack-before-fsync") durable(waiting);
-    });
-    this.#written(waiting);
-    file.sync((error) => {
-      if (error !== undefined) return this.#options.failed(error);
-      this.#durable = length;
-      this.#syncedIndex = index;
-      synced();
-    });
-  }
-
-  #written(waiting: readonly Waiter[]): void {
+  #tellWritten(waiting: readonly Waiter[]): void {
     const { path } = this.#segments.at(-1) as Segment;
     for (const waiter of waiting) waiter.written?.(path, this.#length);
   }
 
+  #hardRecord({ term, vote, commit }: HardState): WalRecord {
+    return { kind: "hard", term, vote: this.#options.bug === "vote-not-persisted" ? 0 : vote, commit };
+  }
+
+  /** What a segment begins with, so that those before it are not needed for anything but their entries. */
+  #header(sequence: number): FrameWriter {
+    const { clusterId, member } = this.#options;
+    const { hard, marker } = this.#written;
+    const header = new FrameWriter();
+    header.add({ kind: "identity", clusterId, member, incarnation: this.incarnation, sequence });
+    header.add(this.#hardRecord(hard));
+    if (marker !== undefined) header.add({ kind: "marker", index: marker.index, term: marker.term });
+    return header;
+  }
+
+  /** Writes and syncs one frame. */
+  #write(frame: FrameWriter, synced: () => void, appended?: () => void): void {
+    const file = this.#file as DiskFile;
+    const bytes = frame.take(this.#length, this.#durable);
+    const length = this.#length + bytes.length;
+    this.#length = length;
+    const { lastIndex } = this.#written;
+    file.append(bytes, (error) => {
+      if (error !== undefined) this.#options.failed(error);
+      else appended?.();
+    });
+    file.sync((error) => {
+      if (error !== undefined) {
+        this.#options.failed(error);
+        return;
+      }
+      this.#durable = length;
+      this.#syncedIndex = lastIndex;
+      synced();
+    });
+  }
+
   #cut(done: () => void): void {
     const sequence = (this.#segments.at(-1)?.sequence ?? 0) + 1;
-    const firstIndex = this.#lastIndex + 1;
+    const firstIndex = this.#written.lastIndex + 1;
     const path = `${WAL_DIRECTORY}/${decimal(sequence, 10)}-${decimal(firstIndex, 16)}.wal`;
     const file = this.#open(path);
     if (file === undefined) return;
@@ -366,8 +366,7 @@ export class Wal {
     this.#length = 0;
     this.#durable = 0;
     this.#segments.push({ path, sequence, firstIndex });
-    this.#addHeader(sequence);
-    this.#write(() =>
+    this.#write(this.#header(sequence), () =>
       this.#syncNames(() => {
         this.#options.trace("segment-cut", { sequence, firstIndex });
         done();
@@ -394,7 +393,7 @@ export class Wal {
   }
 }
 
-function durable(waiting: readonly Waiter[]): void {
+function tellDurable(waiting: readonly Waiter[]): void {
   for (const waiter of waiting) waiter.durable();
 }
 
