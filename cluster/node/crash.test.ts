@@ -30,10 +30,13 @@ class Writer {
     if (!this.#running) return;
     const key = `${this.#prefix}${this.#next++}`;
     const request = this.#api.request({ kind: "put", key, value: key });
-    request
-      .then(() => this.acknowledged.push(key))
-      .catch(() => {})
-      .finally(() => this.#write());
+    const again = () => {
+      this.#bed.world.tester.timer(10 * MILLISECOND, () => this.#write());
+    };
+    request.then(() => {
+      this.acknowledged.push(key);
+      again();
+    }, again);
   }
 }
 
