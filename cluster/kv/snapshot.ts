@@ -3,7 +3,7 @@
  * states are equal bytes.
  */
 import type { Lease } from "./lease-table.ts";
-import type { Bytes, KeyValue, LeaseId, Revision } from "./request.ts";
+import type { Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
 
 export type State = {
   readonly compactRevision: Revision;
@@ -25,15 +25,48 @@ type Row = readonly [
   lease: LeaseId,
 ];
 
-export function encodeState(state: State): Uint8Array {
-  const document = [
-    FORMAT,
-    state.compactRevision,
-    state.base.map(row),
-    state.log.map((changes) => changes.map(row)),
-    state.leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]),
-  ];
-  return Buffer.from(JSON.stringify(document), "latin1");
+/** Encodes the states of one store, one after the other. */
+export class StateEncoder {
+  /** Between compactions the base stays and the log grows: their bytes are kept, and only what is new is encoded. */
+  #compactRevision: Revision = -1;
+  #kept = Buffer.alloc(1024);
+  #length = 0;
+  #revisions = 0;
+
+  encode(
+    compactRevision: Revision,
+    base: () => readonly KeyValue[],
+    log: readonly (readonly WatchEvent[])[],
+    leases: State["leases"],
+  ): Uint8Array {
+    if (compactRevision !== this.#compactRevision) {
+      this.#compactRevision = compactRevision;
+      this.#revisions = 0;
+      this.#length = 0;
+      this.#keep(`${JSON.stringify([FORMAT, compactRevision, base().map(row)]).slice(0, -1)},[`);
+    }
+    let text = "";
+    for (let i = this.#revisions; i < log.length; i++) {
+      const changes = JSON.stringify(log[i]!.map(({ kv }) => row(kv)));
+      text += i === 0 ? changes : `,${changes}`;
+    }
+    this.#revisions = log.length;
+    this.#keep(text);
+    const rows = leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]);
+    const rest = Buffer.from(`],${JSON.stringify(rows)}]`, "latin1");
+    return Buffer.concat([this.#kept.subarray(0, this.#length), rest]);
+  }
+
+  #keep(text: string): void {
+    const length = this.#length + text.length;
+    if (length > this.#kept.length) {
+      const larger = Buffer.alloc(2 * length);
+      this.#kept.copy(larger, 0, 0, this.#length);
+      this.#kept = larger;
+    }
+    this.#kept.write(text, this.#length, "latin1");
+    this.#length = length;
+  }
 }
 
 /** Throws when the bytes are no state. */

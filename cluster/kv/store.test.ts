@@ -564,6 +564,7 @@ describe("laws", () => {
           same(replica.hash(), store.hash());
         }
         same(view(replica), view(store));
+        same(view(Store.restore(store.snapshot(), SOUND)), view(store));
       }),
       { ...options, numRuns: 150 },
     );

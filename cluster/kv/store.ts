@@ -30,7 +30,7 @@ import type {
   TxnResponse,
   WatchEvent,
 } from "./request.ts";
-import { decodeState, encodeState } from "./snapshot.ts";
+import { decodeState, StateEncoder } from "./snapshot.ts";
 import { hashOf, mix } from "./state-hash.ts";
 import { checkRequest, DEFAULT_MAX_TXN_OPS, type Limits } from "./validate.ts";
 import { Versions } from "./versions.ts";
@@ -52,7 +52,8 @@ export class Store {
   readonly #bug: string;
   readonly #limits: Limits;
   #versions: Versions;
-  #leases = new LeaseTable();
+  readonly #leases = new LeaseTable();
+  readonly #encoder = new StateEncoder();
 
   constructor(options: StoreOptions) {
     this.#bug = options.bug;
@@ -112,17 +113,17 @@ export class Store {
   snapshot(): Uint8Array {
     const leases =
       this.#bug === "snapshot-omits-leases" ? [] : this.#leases.ids().map((id) => this.#leases.get(id)!);
-    return encodeState({
-      compactRevision: this.#versions.compactRevision,
-      base: this.#versions.base(),
-      log: this.#versions.log().map((events) => events.map((event) => event.kv)),
-      leases: leases.map((lease) => ({
+    return this.#encoder.encode(
+      this.#versions.compactRevision,
+      () => this.#versions.base(),
+      this.#versions.log(),
+      leases.map((lease) => ({
         id: lease.id,
         ttl: lease.ttl,
         remaining: lease.remaining,
         keys: this.#bug === "snapshot-omits-attachments" ? [] : [...lease.keys].sort(),
       })),
-    });
+    );
   }
 
   /** 32 bits over the whole state, equal for equal states. Costs nothing: it is kept up to date. */
