@@ -108,8 +108,9 @@ export class Progress {
 
   /** The member refused an append after `rejected` and suggests `hint`. Says whether that is news: false if stale. */
   retreat(rejected: Index, hint: Index): boolean {
+    // What it vouched for it cannot refuse: an old answer, or a lost log, which sending it again would not bring back.
+    if (rejected <= this.match) return false;
     if (this.state === "replicate") {
-      if (rejected <= this.match) return false;
       this.next = this.match + 1;
     } else {
       // Only one probe is under way, right before `next`: any other refusal is an old one.
