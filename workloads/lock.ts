@@ -62,7 +62,7 @@ function turns(ttl: number, steps: number): Behaviour<LockSignature, Turn> {
       if (turn.left === 0) return { call: { f: "release", value: null }, memory: { holding: false } };
       const memory = { ...turn, left: turn.left - 1 };
       if (random.chance(0.5)) return { call: { f: "keepalive", value: null }, memory };
-      const think = random.chance(0.1) ? random.below(ttl * SECOND) : random.below(50 * MILLISECOND);
+      const think = random.chance(0.05) ? random.below(ttl * SECOND) : random.below(50 * MILLISECOND);
       return { call: { f: "increment", value: { think } }, memory };
     },
     learn(turn, event, { time, random }) {
@@ -70,7 +70,8 @@ function turns(ttl: number, steps: number): Behaviour<LockSignature, Turn> {
       if (event.type === "info") return { holding: false };
       const draw = random.fork("pause");
       // Mostly well inside the lease; now and then past its end.
-      const due = time + draw.below(draw.chance(0.05) ? 2 * ttl * SECOND : (ttl * SECOND) / 4);
+      const pause = draw.chance(0.03) ? 2 * ttl * SECOND : 100 * MILLISECOND;
+      const due = time + draw.below(pause);
       if (event.f === "acquire" && event.type === "ok")
         return { holding: true, left: draw.between(1, steps), due };
       return turn.holding ? { ...turn, due } : turn;

@@ -73,8 +73,12 @@ export class WatchClient implements Client<WatchSignature> {
       }),
     watch: (request, { signal }) =>
       new Promise((resolve) => {
-        const recording = new Recording(this.#api, this.#runtime, request, resolve);
-        signal.addEventListener("abort", () => recording.end());
+        const abort = (): void => recording.end();
+        const recording = new Recording(this.#api, this.#runtime, request, (outcome) => {
+          signal.removeEventListener("abort", abort);
+          resolve(outcome);
+        });
+        signal.addEventListener("abort", abort);
       }),
   };
 
