@@ -286,6 +286,20 @@ describe("host", () => {
       expect(fired).toEqual([200]);
     });
 
+    it("fires no timer early where division rounds", () => {
+      // 5,556,902,350 ns at this rate, in floating point, are one nanosecond short of the delay.
+      const { world, host } = machine();
+      host.drift(1.4);
+      const runtime = boot(host);
+      const start = runtime.clock.monotonic();
+      let elapsed = 0;
+      runtime.timer(7_779_663_290, () => {
+        elapsed = runtime.clock.monotonic() - start;
+      });
+      world.runFor(10 * SECOND);
+      expect(elapsed).toBeGreaterThanOrEqual(7_779_663_290);
+    });
+
     it("moves pending timers when the rate changes", () => {
       const { world, host } = machine();
       const runtime = boot(host);

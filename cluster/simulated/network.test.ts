@@ -357,6 +357,35 @@ describe("stream", () => {
       }
     });
 
+    it("costs a retransmission after healing, which a hold does not", () => {
+      const wait = (fault: LinkFault) => {
+        const pair = new Pair();
+        const { client, server } = pair.connect();
+        const spoil = pair.spoil(fault);
+        send(client, 1);
+        pair.world.runFor(SECOND);
+        const healed = pair.world.now;
+        spoil.heal();
+        pair.world.runFor(SECOND);
+        return (server.times[0] as number) - healed;
+      };
+      expect(wait({ hold: true })).toBeLessThan(2 * MILLISECOND);
+      expect(wait({ cut: true })).toBeGreaterThanOrEqual(100 * MILLISECOND);
+    });
+
+    it("swallows a reset, so that the other end is half open", () => {
+      const pair = new Pair();
+      const { client } = pair.connect();
+      pair.n2.powerOff();
+      pair.serve();
+      send(client, 1);
+      pair.spoil({ cut: true }, "back");
+      pair.world.runFor(10 * SECOND);
+      expect(client.closed_).toBeUndefined();
+      pair.world.runFor(10 * SECOND);
+      expect(client.closed_).toBe("timeout");
+    });
+
     it("lasts until the last of several is healed", () => {
       const pair = new Pair();
       const { client, server } = pair.connect();
@@ -778,6 +807,29 @@ describe("network", () => {
       return server.times;
     };
     expect(times(true)).toEqual(times(false));
+  });
+
+  it("does not let a fault on a link shift the weather of what passes", () => {
+    const arrivals = (fault: LinkFault) => {
+      const pair = new Pair({});
+      const times = new Map<number, number>();
+      pair.n2.kill();
+      pair.n2.start(({ network, clock }) =>
+        network.bind("udp", NUMBERED, (_, { number }) => times.set(number, clock.monotonic())),
+      );
+      const runtime = pair.runtime as NodeRuntime;
+      const port = runtime.network.bind("udp", NUMBERED, () => {});
+      pair.spoil(fault);
+      for (let number = 0; number < 100; number++)
+        runtime.timer(number * MILLISECOND, () => port.send("n2:udp", { number }));
+      pair.world.runFor(SECOND);
+      return times;
+    };
+    const all = arrivals({});
+    const some = arrivals({ loss: 0.5 });
+    expect(all.size).toBe(100);
+    expect(some.size).toBeLessThan(80);
+    for (const [number, time] of some) expect(time).toBe(all.get(number));
   });
 
   it("draws latencies around the profile, with a tail", () => {
