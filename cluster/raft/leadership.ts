@@ -121,7 +121,7 @@ export class Leadership {
     let configIndex = 0;
     for (let i = 0; i < proposals.length; i++) {
       const proposal = proposals[i]!;
-      bytes += payloadSize({ index: 0, term: 0, ...proposal });
+      bytes += payloadSize(proposal);
       if (proposal.kind !== "config") continue;
       const reason = this.#refusal(proposal.change, configIndex !== 0);
       if (reason !== undefined) return { outcome: "dropped", reason };

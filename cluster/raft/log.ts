@@ -8,7 +8,16 @@
  * The storage may run ahead of the acknowledgements or lag behind a truncation: it is only ever read below #offset.
  * Invariant: applied <= handedToApply <= commit; nothing is handed out to apply before it is durable here.
  */
-import type { AppendAck, Entry, Index, LogStorage, Snapshot, SnapshotMeta, Term } from "./message.ts";
+import type {
+  AppendAck,
+  Entry,
+  Index,
+  LogStorage,
+  Proposal,
+  Snapshot,
+  SnapshotMeta,
+  Term,
+} from "./message.ts";
 
 /** Nothing but lost or altered durable data, or a broken member, can bring this about: the member must stop. */
 export class CorruptLogError extends Error {
@@ -16,7 +25,7 @@ export class CorruptLogError extends Error {
 }
 
 /** Bytes that count against the uncommitted limit: what the proposer handed in. */
-export function payloadSize(entry: Entry): number {
+export function payloadSize(entry: Proposal): number {
   return entry.kind === "config" ? entry.data.length + 16 * entry.change.changes.length : entry.data.length;
 }
 

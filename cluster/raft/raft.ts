@@ -32,6 +32,10 @@ import type {
 import { Outbox } from "./outbox.ts";
 import { Tracker } from "./tracker.ts";
 
+type Append = NonNullable<Ready["append"]>;
+/** While it is put together. */
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 const nothingCommitted: readonly Entry[] = Object.freeze([]);
 
 /** Throws CorruptLogError if the durable state contradicts itself, now or when a message later brings it to light. */
@@ -503,16 +507,15 @@ class Raft implements RaftCore {
       ? this.#log.takeUnapplied(this.#options.maxCommittedBytesPerReady)
       : nothingCommitted;
     if (committed.length > 0) this.#leadership?.discharge(committed);
-    const soft = this.#softChanged ? this.#takeSoft() : undefined;
     const writes = this.#hardChanged || this.#log.hasUnwritten || this.#outbox.hasAfterSync;
-    const append = writes ? this.#takeAppend() : undefined;
-    return {
-      ...(soft === undefined ? undefined : { soft }),
+    const ready: Mutable<Ready> = {
       messages: this.#outbox.takeMessages(),
-      ...(append === undefined ? undefined : { append }),
       committed,
       readStates: this.#outbox.takeReadStates(),
     };
+    if (this.#softChanged) ready.soft = this.#takeSoft();
+    if (writes) ready.append = this.#takeAppend();
+    return ready;
   }
 
   #takeSoft(): NonNullable<Ready["soft"]> {
@@ -521,22 +524,23 @@ class Raft implements RaftCore {
     return { role: this.#role, leader: this.#leader, term: this.#term };
   }
 
-  #takeAppend(): NonNullable<Ready["append"]> {
+  #takeAppend(): Append {
     const old = this.#given.hard;
-    const changed = this.#hardChanged;
-    const hard: HardState = changed ? { term: this.#term, vote: this.#vote, commit: this.#log.commit } : old;
-    this.#given.hard = hard;
     const entries = this.#log.takeUnwrittenEntries();
     const snapshot = this.#log.takeUnwrittenSnapshot();
-    return {
-      ...(changed ? { hard } : undefined),
+    const newVote = old.term !== this.#term || old.vote !== this.#vote;
+    const append: Mutable<Append> = {
       entries,
-      ...(snapshot === undefined ? undefined : { snapshot }),
-      mustSync:
-        entries.length > 0 || snapshot !== undefined || hard.term !== old.term || hard.vote !== old.vote,
+      mustSync: entries.length > 0 || snapshot !== undefined || newVote,
       afterSync: this.#outbox.takeAfterSync(),
       ack: this.#log.ack(this.#term),
     };
+    if (snapshot !== undefined) append.snapshot = snapshot;
+    if (this.#hardChanged) {
+      append.hard = { term: this.#term, vote: this.#vote, commit: this.#log.commit };
+      this.#given.hard = append.hard;
+    }
+    return append;
   }
 
   status(): RaftStatus {
