@@ -340,10 +340,8 @@ export class Wal {
     const length = this.#length + bytes.length;
     this.#length = length;
     const { lastIndex } = this.#written;
-    file.append(bytes, (error) => {
-      if (error !== undefined) this.#options.failed(error);
-      else appended?.();
-    });
+    // A failed append fails the sync too.
+    file.append(bytes, appended);
     file.sync((error) => {
       if (error !== undefined) {
         this.#options.failed(error);

@@ -125,7 +125,7 @@ export interface DiskFile {
   readonly path: string;
   /** Current size in bytes, buffered writes included. */
   readonly size: number;
-  /** Appends into the page cache. `bytes` must not change afterwards. */
+  /** Appends into the page cache. `bytes` must not change afterwards. Without `done`, the next sync tells of an error. */
   append(bytes: Uint8Array, done?: Done): void;
   truncate(size: number, done?: Done): void;
   /** Makes everything appended and truncated before it durable. After an error the contents are undefined. */
