@@ -30,7 +30,7 @@ export type Translation<S extends Signature, In, Out> = (
 /** At most this many violations are explained; more are only counted. */
 const EXPLAINED = 5;
 /** At most this many steps go into making one witness small. */
-const WITNESS_STEPS = 2_000_000;
+const WITNESS_STEPS = 200_000;
 
 /** A checker of objects that follow `model`. */
 export function linearizable<S extends Signature, State, In, Out>(
