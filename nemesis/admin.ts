@@ -16,7 +16,7 @@ function adminFault(
     summary,
     needs: ["admin"],
     colour,
-    share: 0.05,
+    stretch: 0.05,
     draw: () => ({}),
     async begin(cluster, _value, random) {
       const admin = cluster.can.admin;

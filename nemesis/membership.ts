@@ -49,7 +49,7 @@ export const transfer: Fault = spanFault({
   needs: ["members"],
   leastNodes: 2,
   colour: "#1abc9c",
-  share: 0.2,
+  stretch: 0.2,
   draw: () => ({}),
   async begin(cluster, _value, random) {
     const to = random.pick(cluster.nodes);

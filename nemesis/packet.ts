@@ -126,7 +126,7 @@ export const reset: Fault = spanFault({
   summary: "resets open connections, of members and of clients",
   needs: ["links"],
   colour: "#d35400",
-  share: 0.3,
+  stretch: 0.5,
   draw: (random) => ({ everyMs: random.between(20, 2_000), clients: random.chance(0.7) }),
   async begin(cluster, value, random, runtime) {
     const links = linksOf(cluster);

@@ -40,7 +40,7 @@ export const kill: Fault = spanFault({
   summary: "ends processes at once (SIGKILL) and starts them again later; the page cache survives",
   needs: ["processes"],
   colour: "#c0392b",
-  share: 0.3,
+  stretch: 0.5,
   draw: (random, options) => ({ target: drawTarget(random, options, anyone) }),
   begin: async (cluster, value, random) =>
     outage(
@@ -56,7 +56,7 @@ export const stop: Fault = spanFault({
   summary: "asks processes to end, and starts them again later",
   needs: ["processes"],
   colour: "#d98880",
-  share: 0.3,
+  stretch: 0.5,
   draw: (random, options) => ({ target: drawTarget(random, options, ["one", "minority", "leaders"]) }),
   begin: async (cluster, value, random) =>
     outage(
@@ -87,7 +87,7 @@ export const power: Fault = spanFault({
   summary: "takes machines' power away: unsynced writes are lost or torn, peers get no goodbye",
   needs: ["processes"],
   colour: "#641e16",
-  share: 0.3,
+  stretch: 0.5,
   draw: (random, options) => ({ target: drawTarget(random, options, anyone) }),
   begin: async (cluster, value, random) =>
     outage(
@@ -107,7 +107,7 @@ export const restart: Fault = spanFault({
   summary: "kills and restarts processes within milliseconds, again and again",
   needs: ["processes"],
   colour: "#e67e22",
-  share: 0.3,
+  stretch: 0.5,
   draw: (random, options) => ({
     target: drawTarget(random, options, ["one", "minority", "leaders", "followers"]),
     downMs: random.between(1, 40),

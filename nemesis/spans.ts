@@ -29,8 +29,8 @@ export interface SpanFault {
   readonly colour: string;
   /** It cannot bite with fewer members; 1 unless said otherwise. */
   readonly leastNodes?: number;
-  /** Mean length of a span relative to the mean gap before it; 0.5 unless said otherwise. */
-  readonly share?: number;
+  /** Mean length of its spans relative to what the options say; 1 unless said otherwise. */
+  readonly stretch?: number;
   /** What to do, in terms that do not depend on the run: "isolate a leader". */
   draw(random: Random, options: FaultOptions): { readonly [field: string]: Json };
   /** Breaks it. Rejects if it cannot be done now; that is an `info` of the nemesis, not an error of the run. */
@@ -82,11 +82,11 @@ class SpanSchedule implements OpGenerator {
     if (!context.free.includes(NEMESIS)) return { kind: "wait", rest: this };
     const random = this.#options.random.fork(this.#round);
     const { interval } = this.#options;
-    const share = this.#spec.share ?? 0.5;
+    const span = this.#options.span * (this.#spec.stretch ?? 1);
     if (this.#healAt === undefined) {
-      const gap = MILLISECOND + random.fork("gap").exponential(interval * (1 - share));
+      const gap = MILLISECOND + random.fork("gap").exponential(Math.max(0, interval - span));
       const at = Math.max(context.time, Math.round(this.#since + gap));
-      const length = MILLISECOND + random.fork("length").exponential(interval * share);
+      const length = MILLISECOND + random.fork("length").exponential(span);
       const value = this.#spec.draw(random.fork("draw"), this.#options);
       const rest = new SpanSchedule(this.#spec, this.#options, this.#round, Math.round(at + length));
       return {

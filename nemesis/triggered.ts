@@ -81,7 +81,7 @@ function triggered(trigger: Trigger): Fault {
     needs: ["events", "links", "processes"],
     colour: trigger.colour,
     leastNodes: trigger.leastNodes,
-    share: 0.7,
+    stretch: 1.5,
     draw: (random) => ({ chance: random.pick(trigger.chances), holdMs: random.between(...trigger.holdMs) }),
     async begin(cluster, value, random, runtime) {
       const events = cluster.can.events;

@@ -132,11 +132,14 @@ export interface Events {
 
 /**
  * The second phase of a run: after safety under faults, progress once enough is whole again (TigerBeetle's VOPR does
- * the same). A core, a quorum of members, is started and connected with each other and with the clients; whatever is
- * broken elsewhere stays broken.
+ * the same). A core, a quorum of members, is started, connected with each other and with the clients, and cut off
+ * from all others; whatever is broken elsewhere stays broken. Without the cut a half-reachable leader outside could
+ * hold the core hostage, which raft does not promise to prevent.
  */
 export interface Recovery {
   healCore(): Promise<{ readonly core: readonly NodeId[] }>;
+  /** Ends the isolation of the core. */
+  releaseCore(): Promise<void>;
   /** How long a core may take until it serves writes again. */
   readonly bound: Nanos;
 }

@@ -17,6 +17,8 @@ export interface FaultOptions {
   readonly nodes: readonly NodeId[];
   /** Mean time between the starts of two such faults. */
   readonly interval: Nanos;
+  /** Mean time that such a fault stays in force, less than `interval`. */
+  readonly span: Nanos;
   /** This fault's own stream: what it draws does not depend on what else happens in the run. */
   readonly random: Random;
   /** Restricts the victims: "one", "minority", "majority", "leaders", "all", … ; undefined draws. */

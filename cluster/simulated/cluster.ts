@@ -39,6 +39,8 @@ export class SimulatedCluster implements Cluster<KvApi> {
   readonly #initial: NodeOptions["members"];
   readonly #spoils = new Set<PairSpoil>();
   #nextMember: MemberId;
+  /** Isolates the core from the others during recovery. */
+  #moat: Spoil | undefined;
 
   constructor(world: World, network: SimulatedNetwork, plan: Plan, watch: InvariantWatch) {
     this.#world = world;
@@ -369,7 +371,13 @@ export class SimulatedCluster implements Cluster<KvApi> {
           host.resume();
           this.#start(node);
         }
+        const outside = this.nodes.filter((node) => !inside.has(node));
+        const moat = core.flatMap((a) => outside.flatMap((b) => [[a, b] as const, [b, a] as const]));
+        this.#moat = this.#network.spoil(moat, { cut: true });
         return { core };
+      },
+      releaseCore: async () => {
+        this.#moat?.heal();
       },
     };
   }

@@ -14,6 +14,12 @@ import { SimulatedNetwork } from "./network.ts";
 
 /** Messages kept for the space-time diagram; a longer run keeps its last ones. */
 const KEPT_MESSAGES = 400_000;
+/**
+ * Events in one virtual second that count as a storm. An operation takes about 25, an idle cluster some hundreds; a
+ * lost acknowledgement can make two members resend to each other without end.
+ */
+const STORM = 100_000;
+const STORM_PER_OPERATION = 500;
 /** Protocol events that happen with every operation: counted, not kept. */
 const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
 
@@ -36,7 +42,7 @@ class SimulatedStage implements Stage<KvApi> {
   readonly #messages: MessageRecord[] = [];
 
   constructor(plan: Plan, keepMessages: boolean) {
-    const world = new World(plan.seed);
+    const world = new World(plan.seed, { eventsPerSecond: plan.rate > 0 ? STORM + STORM_PER_OPERATION * plan.rate : Infinity });
     const mean = plan.network.latencyMs * MILLISECOND;
     const network = new SimulatedNetwork(world, {
       latency: { mean, jitter: mean / 3, tailProbability: 0.001, tail: 20 * mean },

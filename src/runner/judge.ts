@@ -28,7 +28,9 @@ function summarise(
   if (crashed[0] !== undefined) return `Node ${crashed[0].node} crashed: ${crashed[0].reason}`;
   if (validity === "invalid") {
     const broken = verdicts.filter((verdict) => verdict.validity === "invalid");
-    const anomaly = broken.flatMap((verdict) => verdict.anomalies)[0];
+    // What clients could see comes first: it is what the cluster promised.
+    const anomalies = broken.flatMap((verdict) => verdict.anomalies);
+    const anomaly = anomalies.find(({ witness }) => witness.length > 0) ?? anomalies[0];
     return anomaly === undefined
       ? (broken[0]?.reason ?? "a promise was broken")
       : `${anomaly.guarantee} does not hold (${anomaly.name}): ${anomaly.explanation}`;

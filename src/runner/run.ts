@@ -145,19 +145,16 @@ class Recording<Api> {
     const load: OpGenerator[] = [
       clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator),
     ];
-    const interval = Math.round(plan.faultInterval * SECOND * faults.length);
-    const target = plan.target === undefined ? {} : { target: plan.target };
     for (const fault of faults) {
-      load.push(
-        nemesis(
-          fault.schedule({
-            nodes: cluster.nodes,
-            interval,
-            random: this.#stage.runtime.random.fork(fault.name),
-            ...target,
-          }),
-        ),
-      );
+      const schedule = fault.schedule({
+        nodes: cluster.nodes,
+        // Each class strikes so rarely that all together strike as often as the plan says.
+        interval: Math.round(plan.faultInterval * faults.length * SECOND),
+        span: Math.round((plan.faultInterval / 2) * SECOND),
+        random: this.#stage.runtime.random.fork(fault.name),
+        ...(plan.target === undefined ? {} : { target: plan.target }),
+      });
+      load.push(nemesis(schedule));
     }
     await this.#driver.phase(timeLimit(Math.round(plan.duration * SECOND), any(...load)));
     this.#enter("recovery");
@@ -225,6 +222,7 @@ class Recording<Api> {
   async #healAll(): Promise<Json> {
     const { cluster, runtime } = this.#stage;
     for (const injector of this.#injectors.values()) await injector.heal();
+    await cluster.can.recovery?.releaseCore();
     const from = runtime.clock.monotonic();
     const bound = cluster.can.recovery?.bound ?? 60 * SECOND;
     const progress = await this.#within(cluster.ready(cluster.nodes), bound);
