@@ -98,7 +98,8 @@ export class Node {
   #applied: Index;
   /** Index of the newest snapshot; what `snapshotEvery` counts from. */
   #snapshotIndex: Index;
-  #savingSnapshot = false;
+  /** Snapshots of this member's own that are not durable yet. */
+  #savingSnapshots = 0;
   /** Appends that wait until the incoming snapshot of the first one is saved. */
   readonly #held: Append[] = [];
   #started = false;
@@ -202,7 +203,7 @@ export class Node {
     return this.#membership.list();
   }
 
-  /** Takes a snapshot now, unless one is being saved or nothing has changed since the last. */
+  /** Takes a snapshot now, unless nothing has changed since the last. */
   snapshotNow(): void {
     if (this.#started && this.#applied > this.#snapshotIndex) this.#takeSnapshot();
   }
@@ -511,17 +512,22 @@ export class Node {
   // Application
 
   #apply(entries: readonly Entry[]): void {
+    let membersChanged = false;
     for (const entry of entries) {
       this.#applied = entry.index;
-      if (entry.kind === "config") this.#applyChange(entry);
-      else if (entry.data.length > 0) this.#applyCommand(entry);
+      if (entry.kind === "config") {
+        this.#applyChange(entry);
+        membersChanged = true;
+      } else if (entry.data.length > 0) this.#applyCommand(entry);
       this.#observer?.applied(entry.index, this.#store.hash());
       if (!this.#leases.promoted && this.raft.role === "leader" && entry.term === this.raft.term)
         this.#leases.promote(entry.term);
     }
     this.raft.storageApplied(this.#applied);
     this.#reads.applied(this.#applied);
-    if (this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery) this.#takeSnapshot();
+    // A new member takes no snapshot that does not know it yet.
+    const due = this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery;
+    if (membersChanged || (due && this.#savingSnapshots === 0)) this.#takeSnapshot();
   }
 
   #applyCommand(entry: Entry): void {
@@ -556,8 +562,8 @@ export class Node {
   // Snapshots
 
   #takeSnapshot(): void {
-    if (this.#savingSnapshot || this.#held.length > 0) return;
-    this.#savingSnapshot = true;
+    if (this.#held.length > 0) return;
+    this.#savingSnapshots++;
     this.#snapshotIndex = this.#applied;
     const data = encodeState({ members: this.#membership.list(), store: this.#store.snapshot() });
     const meta = this.log.keepSnapshot(this.#applied, this.raft.configuration, data);
@@ -568,7 +574,7 @@ export class Node {
   }
 
   #snapshotSaved(index: Index): void {
-    this.#savingSnapshot = false;
+    this.#savingSnapshots--;
     this.#runtime.trace("snapshot-saved", { index });
     this.#snapshots.removeBefore(index);
     this.#wal.release(index);
