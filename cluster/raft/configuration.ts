@@ -24,11 +24,6 @@ export function isJoint(configuration: Configuration): boolean {
   return configuration.votersOutgoing.length > 0;
 }
 
-/** Does the member take part, in whichever role? */
-export function isMember(configuration: Configuration, member: MemberId): boolean {
-  return isVoter(configuration, member) || configuration.learners.includes(member);
-}
-
 /** Does the member's vote count, in either half? */
 export function isVoter(configuration: Configuration, member: MemberId): boolean {
   return configuration.voters.includes(member) || configuration.votersOutgoing.includes(member);

@@ -2,7 +2,6 @@
  * What a member does with the word of the leader of its term: append, commit, restore (paper, 5.3 and 7). The caller
  * has checked that the message is of the member's own term.
  */
-import { isMember } from "./configuration.ts";
 import type { RaftLog } from "./log.ts";
 import type { Index, MemberId, Message, RaftOptions, Snapshot, Term } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
@@ -120,12 +119,10 @@ export class Following {
     this.answerAppend(message.from, message.term, this.#log.commit);
   }
 
-  /** Takes the snapshot over, unless it brings nothing new. */
+  /** Takes the snapshot over, unless it brings nothing new. It may be older than the joining of this member. */
   #restore(snapshot: Snapshot, currentTerm: Term): void {
     const { index, term, configuration } = snapshot.meta;
     if (index <= this.#log.commit) return;
-    // Not for this member, as far as the snapshot knows; to take it over would be to leave the cluster.
-    if (!isMember(configuration, this.#id)) return;
     if (this.#log.term(index) === term) {
       // The log already holds all of it: no reason to throw away what follows (paper, section 7).
       this.#commitTo(index, currentTerm);

@@ -444,10 +444,16 @@ describe("7 Log compaction", () => {
     expect(member.terms).toEqual([1, 1, 2, 2]);
   });
 
-  it("7/6: it does not take over a snapshot that does not know it", () => {
+  it("7/6: it takes over one from before it joined, and stands for nothing until it has joined", () => {
     const member = new LoneMember({ log: [1] });
     member.answers(snapshot(4, 3, { voters: [2, 3] }));
-    expect(member.terms).toEqual([1]);
+    expect(member.core.status()).toMatchObject({ commit: 4, configuration: { voters: [2, 3] } });
+    member.ticks(30);
+    expect(member.core.role).toBe("follower");
+    const change = { changes: [{ type: "add-voter", member: 1 }], transition: "auto" } as const;
+    const entry = { index: 5, term: 5, kind: "config", change, data: new Uint8Array() } as const;
+    member.answers({ ...append(5, 4, 3, [], 5), entries: [entry] } as Message);
+    expect(member.core.configuration.voters).toEqual([1, 2, 3]);
   });
 });
 
