@@ -63,6 +63,15 @@ interface Version {
   readonly by: Reply;
 }
 
+/** A key as some reply shows it. */
+interface Shown {
+  readonly key: string;
+  readonly modRevision: number;
+  readonly createRevision: number;
+  readonly version: number;
+  readonly by: Reply;
+}
+
 const ORDER = "revision order";
 const STATE = "reads at a revision";
 
@@ -109,6 +118,7 @@ class RevisionCheck {
     this.#checkDistinct();
     this.#checkRealTime();
     this.#collectVersions();
+    this.#checkLineages();
     for (const reply of this.#answered) for (const sight of reply.sees) this.#checkSight(reply, sight);
     return this.#findings.verdict("revisions", this.#answered.length, "replies with a revision");
   }
@@ -189,6 +199,35 @@ class RevisionCheck {
     return merged;
   }
 
+  /** A key's version is 1 where it was created and grows with each change, until it is created again. */
+  #checkLineages(): void {
+    const shown = new Map<string, Shown[]>();
+    for (const reply of this.#answered)
+      for (const { key, modRevision = 0, createRevision, version } of reply.sees) {
+        if (modRevision === 0 || createRevision === undefined || version === undefined) continue;
+        const list = shown.get(key) ?? [];
+        if (list.length === 0) shown.set(key, list);
+        list.push({ key, modRevision, createRevision, version, by: reply });
+      }
+    for (const list of shown.values()) {
+      list.sort((a, b) => a.modRevision - b.modRevision || a.by.invokeIndex - b.by.invokeIndex);
+      for (let i = 0; i < list.length; i++) {
+        const later = list[i] as Shown;
+        const earlier = list[i - 1];
+        if (isPossible(later) && (earlier === undefined || mayFollow(earlier, later))) continue;
+        this.#findings.add(
+          "impossible version",
+          STATE,
+          eventsOf(...(earlier ? [earlier.by] : []), later.by),
+          () => {
+            const before = earlier === undefined ? "" : `, after ${lineage(earlier)} by ${told(earlier.by)}`;
+            return `${told(later.by)} shows ${later.key} with ${lineage(later)}${before}.`;
+          },
+        );
+      }
+    }
+  }
+
   #checkSight(reply: Answered, sight: Sight): void {
     this.#checkOrigin(reply, sight);
     const { key, at, value } = sight;
@@ -245,6 +284,24 @@ class RevisionCheck {
     }
     return versions;
   }
+}
+
+function isPossible({ modRevision, createRevision, version }: Shown): boolean {
+  const changes = modRevision - createRevision;
+  return version >= 1 && version <= changes + 1 && (version === 1) === (changes === 0);
+}
+
+/** True if two sights of a key, in the order of their changes, fit together. */
+function mayFollow(earlier: Shown, later: Shown): boolean {
+  const changes = later.modRevision - earlier.modRevision;
+  if (earlier.createRevision !== later.createRevision)
+    return changes > 0 && later.createRevision > earlier.modRevision;
+  const growth = later.version - earlier.version;
+  return changes === 0 ? growth === 0 : growth >= 1 && growth <= changes;
+}
+
+function lineage({ modRevision, createRevision, version }: Shown): string {
+  return `version ${version}, created at revision ${createRevision}, changed at ${modRevision}`;
 }
 
 /** The last version with a revision of at most `revision`, by bisection. */
