@@ -267,13 +267,16 @@ export interface RaftStatus {
 
 /** The core, sans-IO: synchronous, no clock, no chance of its own, no callbacks out but `trace`. */
 export interface RaftCore {
-  /** One tick of the host's clock. */
+  /** One tick of the host's clock. After a pause, the missed ticks come before anything else: leases count on them. */
   tick(): void;
   /** A message from another member. Stale, unknown and malformed ones are ignored. */
   step(message: Message): void;
   campaign(): void;
   propose(proposals: readonly Proposal[]): ProposeResult;
-  /** To be called when a config entry is applied; returns the configuration now in force. */
+  /**
+   * To be called when a config entry is applied, before `storageApplied`; returns the configuration now in force. A
+   * change that makes no sense in the present one is without effect, on every member alike.
+   */
   applyConfigChange(change: ConfigChange): Configuration;
   /**
    * Asks for a linearizable read; the answer comes as a read state with the same context, or never. A context is not
@@ -283,6 +286,7 @@ export interface RaftCore {
   transferLeader(to: MemberId): void;
   forgetLeader(): void;
   reportUnreachable(member: MemberId): void;
+  /** To be called for every snapshot message, once its fate is known: until then the member is sent nothing else. */
   reportSnapshot(member: MemberId, delivered: boolean): void;
   storageAppended(ack: AppendAck): void;
   storageApplied(index: Index): void;
