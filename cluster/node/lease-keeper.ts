@@ -45,6 +45,8 @@ export class LeaseKeeper {
   readonly #host: LeaseHost;
   #lessor: Lessor;
   #primary = false;
+  /** Keepalives of leases that are due: what becomes of them is up to the log. */
+  readonly #undecided = new Map<LeaseId, Reply<"lease-keep-alive">[]>();
   /** For the planted bug: every lease ever granted. */
   readonly #granted = new Map<LeaseId, number>();
 
@@ -71,11 +73,13 @@ export class LeaseKeeper {
     if (!this.#primary || this.#options.bug === "deposed-leader-revokes") return;
     this.#primary = false;
     this.#lessor.demote();
+    this.#abandon();
   }
 
   /** The store was replaced. */
   restored(): void {
     this.#primary = false;
+    this.#abandon();
     this.#lessor = new Lessor(this.#host.store, { bug: this.#options.bug });
   }
 
@@ -87,7 +91,7 @@ export class LeaseKeeper {
         if (this.#options.bug === "keepalive-revoked-lease") this.#granted.set(response.id, response.ttl);
         return;
       case "lease-revoke":
-        if (command.kind === "lease-revoke") this.#lessor.revoked(command.id);
+        if (command.kind === "lease-revoke") this.#revoked(command.id);
         return;
       case "lease-checkpoint":
         if (command.kind === "lease-checkpoint")
@@ -119,6 +123,13 @@ export class LeaseKeeper {
       }
       const now = this.#now();
       const ttl = this.#lessor.renew(id, now);
+      if (ttl === 0 && this.#host.store.lease(id) !== undefined) {
+        // It is due, but the next leader may yet let it live: only its revocation makes "gone" true.
+        const waiting = this.#undecided.get(id);
+        if (waiting === undefined) this.#undecided.set(id, [reply]);
+        else waiting.push(reply);
+        return;
+      }
       const answer = { kind: "lease-keep-alive", id, ttl } as const;
       // If a checkpoint says that less is left, the next leader would believe it: first it must be taken back.
       const recorded: ProposalDone<Applied> = (outcome) => reply("response" in outcome ? answer : outcome);
@@ -142,6 +153,21 @@ export class LeaseKeeper {
         keys: keys && lease !== undefined ? lease.keys : [],
       });
     });
+  }
+
+  #revoked(id: LeaseId): void {
+    this.#lessor.revoked(id);
+    const waiting = this.#undecided.get(id);
+    if (waiting === undefined) return;
+    this.#undecided.delete(id);
+    for (const reply of waiting) reply({ kind: "lease-keep-alive", id, ttl: 0 });
+  }
+
+  /** Whoever leads now decides. */
+  #abandon(): void {
+    const waiting = [...this.#undecided.values()].flat();
+    this.#undecided.clear();
+    for (const reply of waiting) reply(ErrNotLeader);
   }
 
   /** Proposes the checkpoints that are due; false if there are none. */
