@@ -179,11 +179,12 @@ describe("choice", () => {
     expect(run(weightedMix([0, repeat(read)], [1, writes]))).toBe(0);
   });
 
-  it("a mix inside a mix draws for itself", () => {
-    const nested: Source<Register> = mix(
-      mix(repeat(write(1)), repeat(write(2))),
-      mix(repeat(write(3)), repeat(write(4))),
-    );
+  it.each([
+    ["mix", mix<Register>],
+    ["any", any<Register>],
+  ])("%s inside itself draws for itself", (_, choose) => {
+    const constant = (value: number) => repeat<Register>(write(value));
+    const nested = choose(choose(constant(1), constant(2)), choose(constant(3), constant(4)));
     const counts = new Map<unknown, number>();
     for (const value of values(simulate(clients(nested), { events: 8_000 })))
       counts.set(value, (counts.get(value) ?? 0) + 1);

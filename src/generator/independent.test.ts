@@ -81,6 +81,18 @@ describe("concurrent keys", () => {
     for (const key of keys) expect(events.filter((event) => event.key === key)).toHaveLength(7);
   });
 
+  it("tell each group of its own operations", () => {
+    const keys = ["a", "b", "c", "d", "e"];
+    const source = concurrentKeys<Register>(2, keys, () => untilOk(repeat(read)));
+    const events = simulate(source, { concurrency: 7, completer: imperfect });
+    for (const key of keys) {
+      const own = events.filter((event) => event.key === key);
+      const firstOk = own.findIndex(({ type }) => type === "ok");
+      expect(firstOk).toBeGreaterThan(0);
+      expect(own.slice(firstOk).every(({ type }) => type !== "invoke")).toBe(true);
+    }
+  });
+
   it("let left-over threads join in", () => {
     const events = simulate(concurrentKeys(3, numbered, load, { operations: 30 }), {
       concurrency: 8,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Call, NEMESIS, type Op, type Process } from "../history/op.ts";
-import { any, limit, onUpdate, phases, repeat, type Source } from "./combinators.ts";
+import { any, concat, limit, onUpdate, phases, repeat, type Source } from "./combinators.ts";
 import { imperfect, perfectInfo, simulate } from "./simulate.ts";
 import { clients, eachProcess, eachThread, nemesis, onThreads, reserve } from "./threads.ts";
 import { sleep } from "./timing.ts";
@@ -89,6 +89,12 @@ describe("a copy for each", () => {
     );
     const renewed = simulate(clients(limit(9, eachProcess(source))), { completer: perfectInfo });
     expect([...byProcess(renewed).values()]).toEqual(new Array(9).fill([1]));
+  });
+
+  it("eachProcess is not over while an operation may still bring a new process", () => {
+    const source = concat<Register>(limit(3, eachProcess<Register>(write(1))), write(9));
+    const events = simulate(clients(source), { concurrency: 1, completer: perfectInfo });
+    expect(invocations(events).map(({ value }) => value)).toEqual([1, 1, 1, 9]);
   });
 
   it("eachThread is over when every thread is", () => {
