@@ -49,7 +49,7 @@ export function spanFault(spec: SpanFault): Fault {
     needs: spec.needs,
     colour: spec.colour,
     leastNodes: spec.leastNodes ?? 1,
-    schedule: (options) => new SpanSchedule(spec, options, 0, undefined),
+    schedule: (options) => new SpanSchedule(spec, options, 0, 0),
     open: (cluster, runtime) => new SpanInjector(spec, cluster, runtime),
   };
 }
@@ -59,47 +59,57 @@ class SpanSchedule implements OpGenerator {
   readonly #spec: SpanFault;
   readonly #options: FaultOptions;
   readonly #round: number;
-  /** When the running span of this round ends; undefined between spans. */
-  readonly #healAt: Nanos | undefined;
-  /** When the gap before this round began. */
-  readonly #since: Nanos;
+  /** When to act, and what to do: drawn once, for `next` is asked with every operation of every client. */
+  readonly #at: Nanos;
+  readonly #call: Call;
+  readonly #waiting: Step;
 
+  /** Begins round `round` with the gap that follows `since`. */
   constructor(
     spec: SpanFault,
     options: FaultOptions,
     round: number,
-    healAt: Nanos | undefined,
-    since: Nanos = 0,
+    since: Nanos,
+    heal?: { readonly at: Nanos },
   ) {
     this.#spec = spec;
     this.#options = options;
     this.#round = round;
-    this.#healAt = healAt;
-    this.#since = since;
+    if (heal !== undefined) {
+      this.#at = heal.at;
+      this.#call = { f: `heal-${spec.name}`, value: null };
+    } else {
+      const random = options.random.fork(round);
+      const gap = MILLISECOND + random.fork("gap").exponential(Math.max(0, options.interval - this.#length));
+      this.#at = Math.round(since + gap);
+      this.#call = { f: `start-${spec.name}`, value: { ...spec.draw(random.fork("draw"), options), round } };
+    }
+    this.#waiting = { kind: "wait", until: this.#at, rest: this };
+  }
+
+  /** Mean length of a span. */
+  get #length(): Nanos {
+    return this.#options.span * (this.#spec.stretch ?? 1);
   }
 
   next(context: Context): Step {
-    if (!context.free.includes(NEMESIS)) return { kind: "wait", rest: this };
-    const random = this.#options.random.fork(this.#round);
-    const { interval } = this.#options;
-    const span = this.#options.span * (this.#spec.stretch ?? 1);
-    if (this.#healAt === undefined) {
-      const gap = MILLISECOND + random.fork("gap").exponential(Math.max(0, interval - span));
-      const at = Math.max(context.time, Math.round(this.#since + gap));
-      const length = MILLISECOND + random.fork("length").exponential(span);
-      const value = this.#spec.draw(random.fork("draw"), this.#options);
-      const rest = new SpanSchedule(this.#spec, this.#options, this.#round, Math.round(at + length));
-      return {
-        kind: "op",
-        at,
-        thread: NEMESIS,
-        call: { f: `start-${this.#spec.name}`, value: { ...value, round: this.#round } },
-        rest,
-      };
-    }
-    const at = Math.max(context.time, this.#healAt);
-    const rest = new SpanSchedule(this.#spec, this.#options, this.#round + 1, undefined, at);
-    return { kind: "op", at, thread: NEMESIS, call: { f: `heal-${this.#spec.name}`, value: null }, rest };
+    if (context.time < this.#at) return this.#waiting;
+    // The nemesis has the lowest thread number, hence comes first when it is free.
+    if (context.free[0] !== NEMESIS) return { kind: "wait", rest: this };
+    return {
+      kind: "op",
+      at: context.time,
+      thread: NEMESIS,
+      call: this.#call,
+      rest: this.#after(context.time),
+    };
+  }
+
+  #after(now: Nanos): SpanSchedule {
+    if (this.#call.value === null) return new SpanSchedule(this.#spec, this.#options, this.#round + 1, now);
+    const random = this.#options.random.fork(this.#round).fork("length");
+    const healAt = Math.round(now + MILLISECOND + random.exponential(this.#length));
+    return new SpanSchedule(this.#spec, this.#options, this.#round, now, { at: healAt });
   }
 
   update(): OpGenerator {

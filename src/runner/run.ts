@@ -145,8 +145,8 @@ class Recording<Api> {
     const load: OpGenerator[] = [
       clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator),
     ];
-    for (const fault of faults) {
-      const schedule = fault.schedule({
+    const schedules = faults.map((fault) => {
+      return fault.schedule({
         nodes: cluster.nodes,
         // Each class strikes so rarely that all together strike as often as the plan says.
         interval: Math.round(plan.faultInterval * faults.length * SECOND),
@@ -154,8 +154,8 @@ class Recording<Api> {
         random: this.#stage.runtime.random.fork(fault.name),
         ...(plan.target === undefined ? {} : { target: plan.target }),
       });
-      load.push(nemesis(schedule));
-    }
+    });
+    if (schedules.length > 0) load.push(nemesis(any(...schedules)));
     await this.#driver.phase(timeLimit(Math.round(plan.duration * SECOND), any(...load)));
     this.#enter("recovery");
     if (cluster.can.recovery !== undefined && faults.length > 0)
