@@ -27,7 +27,7 @@ export type ObservedEvent = ObservedVersion & {
 
 export type ObservedResponse = {
   readonly kind: "created" | "events" | "progress" | "canceled";
-  /** Since the invocation of the operation. */
+  /** Since the invocation of the operation; negative if it arrived between two operations. */
   readonly at: Nanos;
   /** The store's, as the header says. */
   readonly revision: number;
@@ -72,14 +72,21 @@ export type WatchSignature = {
   compact: { in: { readonly revision: number }; out: { readonly revision: number } };
   /** The store's revision, read linearizably. */
   read: { in: null; out: { readonly revision: number } };
-  /** Opens all watches at once and keeps them for `lifetime`, or until all have reached `until`, if not 0. */
+  /**
+   * Opens all watches at once, or goes on with those that the same process kept open, and tells what they were told
+   * within `lifetime`, or until all have reached `until`, if not 0.
+   */
   watch: {
     in: {
       readonly watches: readonly WatchRequest[];
       readonly lifetime: Nanos;
-      /** Times since the creation at which progress is asked for. */
+      /** Times since the invocation at which progress is asked for. */
       readonly ask: readonly Nanos[];
       readonly until: number;
+      /** Goes on with the watches of the last operation, which are the same. */
+      readonly continues: boolean;
+      /** Leaves the watches open for the next operation. */
+      readonly keep: boolean;
     };
     out: {
       readonly watches: readonly {

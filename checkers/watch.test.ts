@@ -28,8 +28,8 @@ class Store {
     f: string,
     input: unknown,
     ending: { type: "ok"; value: unknown } | { type: "info" | "fail" },
+    process = this.#process++,
   ): number {
-    const process = this.#process++;
     const base = { f, process, node: `n${(process % 3) + 1}` };
     const event = (fields: object) =>
       this.events.push({
@@ -97,7 +97,14 @@ class Store {
 
   /** Records a watch; returns the index of its completion. */
   watch(request: Partial<WatchRequest>, responses: readonly ObservedResponse[], until = 0): number {
-    const input = { watches: [{ ...ALL, ...request }], lifetime: 1, ask: [], until };
+    const input = {
+      watches: [{ ...ALL, ...request }],
+      lifetime: 1,
+      ask: [],
+      until,
+      continues: false,
+      keep: false,
+    };
     return this.operation("watch", input, {
       type: "ok",
       value: { watches: [{ responses, ended: "lifetime over" }] },
@@ -421,6 +428,33 @@ describe("watch checker", () => {
     expect(revealed(4).found).toEqual([]);
     const { found, watch } = revealed(2);
     expect(found).toEqual([["missed event", "watch: reliable", [watch]]]);
+  });
+
+  it("follows a watch over several operations of its process", () => {
+    const follow = (continues: boolean, second: number) => {
+      const store = example();
+      const parts = [deliver(store, 2, 3), deliver(store, second, 5)];
+      for (const [i, responses] of parts.entries()) {
+        const input = {
+          watches: [ALL],
+          lifetime: 1,
+          ask: [],
+          until: 0,
+          continues: continues && i > 0,
+          keep: true,
+        };
+        const told = i === 0 || !continues ? [created(5), ...responses] : responses;
+        const value = { watches: [{ responses: told, ended: "" }] };
+        store.operation("watch", input, { type: "ok", value }, 99);
+      }
+      return store.found;
+    };
+    expect(follow(true, 4)).toEqual([]);
+    expect(follow(true, 5)).toEqual([["missed event", "watch: reliable", [5, 11]]]);
+    expect(follow(false, 4)).toEqual([
+      ["missed event", "watch: resumable", [1, 11]],
+      ["missed event", "watch: resumable", [3, 11]],
+    ]);
   });
 
   describe("compaction", () => {

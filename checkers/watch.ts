@@ -8,7 +8,7 @@
  */
 import type { Checker } from "../src/checker.ts";
 import type { History } from "../src/history/history.ts";
-import type { Json, Nanos } from "../src/history/op.ts";
+import type { Json, Nanos, Process } from "../src/history/op.ts";
 import { Findings, who } from "./findings.ts";
 import {
   describe,
@@ -37,20 +37,29 @@ export const watchChecker: Checker<WatchSignature> = {
     const delays: Nanos[] = [];
     let behind: string | undefined;
 
-    for (const operation of operations)
-      for (const [i, { responses }] of operation.output.watches.entries()) {
-        const request = operation.input.watches[i];
-        if (request === undefined) continue;
-        const watch = new JudgedWatch(operation, request, log, compactions, findings);
-        watch.judge(responses, delays);
-        counts.watches++;
-        counts.events += watch.events;
-        counts.bookmarks += watch.bookmarks;
-        if (watch.compacted) counts.compacted++;
-        const { until } = operation.input;
-        if (until > 0 && !watch.compacted && watch.reached < until)
-          behind = `a watch of ${who(operation)} was to reach revision ${until} at the end and vouches only for those up to ${watch.reached}`;
+    const watches: JudgedWatch[] = [];
+    /** What each process left open. */
+    const open = new Map<Process, readonly JudgedWatch[]>();
+    for (const operation of operations) {
+      const { input, output, process } = operation;
+      let current = input.continues ? open.get(process) : undefined;
+      if (current === undefined) {
+        current = input.watches.map(
+          (request) => new JudgedWatch(operation, request, log, compactions, findings),
+        );
+        watches.push(...current);
       }
+      open.set(process, current);
+      for (const [i, { responses }] of output.watches.entries()) current[i]?.hear(responses, operation);
+    }
+    for (const watch of watches) {
+      watch.compare(delays);
+      counts.watches++;
+      counts.events += watch.events;
+      counts.bookmarks += watch.bookmarks;
+      if (watch.compacted) counts.compacted++;
+      behind ??= watch.behind;
+    }
 
     const evidence = { ...counts, changes: log.entries.length, delay: quantiles(delays) };
     const nothing = counts.events === 0 ? "no watch delivered an event" : undefined;
@@ -84,7 +93,10 @@ class Compactions {
 
 /** One watch, judged response by response, then against the log. */
 class JudgedWatch {
-  readonly #operation: WatchOperation;
+  /** The operation that told what is being judged. */
+  #operation: WatchOperation;
+  /** Invocation of the operation that opened it. */
+  readonly #opened: number;
   readonly #request: WatchRequest;
   readonly #log: EventLog;
   readonly #compactions: Compactions;
@@ -112,6 +124,7 @@ class JudgedWatch {
     findings: Findings,
   ) {
     this.#operation = operation;
+    this.#opened = operation.invokeIndex;
     this.#request = request;
     this.#log = log;
     this.#compactions = compactions;
@@ -124,7 +137,15 @@ class JudgedWatch {
     return Math.max(this.#lastBookmark, this.#unfinished ? this.#lastEvent - 1 : this.#lastEvent);
   }
 
-  judge(responses: readonly ObservedResponse[], delays: Nanos[]): void {
+  /** Why it is not sure that it was told everything, if it was to be. */
+  get behind(): string | undefined {
+    const { until } = this.#operation.input;
+    if (until === 0 || this.compacted || this.reached >= until) return undefined;
+    return `a watch of ${who(this.#operation)} was to reach revision ${until} and vouches only for those up to ${this.reached}`;
+  }
+
+  hear(responses: readonly ObservedResponse[], operation: WatchOperation): void {
+    this.#operation = operation;
     for (const response of responses)
       switch (response.kind) {
         case "created":
@@ -140,7 +161,6 @@ class JudgedWatch {
           if (response.compactRevision > 0) this.#judgeCompaction(response.compactRevision);
           break;
       }
-    this.#compare(delays);
   }
 
   #add(name: string, guarantee: string, others: readonly number[], explain: () => string): void {
@@ -208,7 +228,7 @@ class JudgedWatch {
         );
       fresh = false;
       this.#clean.push(event);
-      this.#times.push(response.at);
+      this.#times.push(this.#operation.invokeTime + response.at);
       this.#lastEvent = event.revision;
     }
     this.#unfinished = response.fragment;
@@ -294,7 +314,7 @@ class JudgedWatch {
   }
 
   /** Walks the log from the first revision owed to the last one vouched for, beside the events delivered. */
-  #compare(delays: Nanos[]): void {
+  compare(delays: Nanos[]): void {
     const { entries } = this.#log;
     const clean = this.#clean;
     const first = this.#first ?? clean[0]?.revision;
@@ -355,8 +375,8 @@ class JudgedWatch {
       );
     if (write === undefined) return;
     if (at > group) this.#judgeOrder(entry, this.#clean[at - 1] as ObservedEvent, write.completeIndex);
-    if (write.invokeIndex > this.#operation.invokeIndex)
-      delays.push(Math.max(0, this.#operation.invokeTime + (this.#times[at] as Nanos) - write.completeTime));
+    if (write.invokeIndex > this.#opened)
+      delays.push(Math.max(0, (this.#times[at] as Nanos) - write.completeTime));
   }
 
   /** Changes of one revision come in the order of the operations that made them. */

@@ -21,6 +21,8 @@ type WatchOut = WatchSignature["watch"]["out"];
 export class WatchClient implements Client<WatchSignature> {
   readonly #api: KvApi;
   readonly #runtime: Runtime;
+  /** Watches of the operation under way, or kept open by the last one. */
+  #open: readonly RecordedWatch[] = [];
 
   constructor(api: KvApi, runtime: Runtime) {
     this.#api = api;
@@ -71,19 +73,36 @@ export class WatchClient implements Client<WatchSignature> {
         });
         return ok({ revision: header.revision });
       }),
-    watch: (request, { signal }) =>
-      new Promise((resolve) => {
-        const abort = (): void => recording.end();
-        const recording = new Recording(this.#api, this.#runtime, request, (outcome) => {
-          signal.removeEventListener("abort", abort);
-          resolve(outcome);
-        });
-        signal.addEventListener("abort", abort);
-      }),
+    watch: (request, { signal }) => this.#watch(request, signal),
   };
 
   close(): void {
+    this.#stop();
     this.#api.close();
+  }
+
+  #watch(request: WatchIn, signal: AbortSignal): Promise<Outcome<WatchOut>> {
+    if (!request.continues) {
+      this.#stop();
+      this.#open = request.watches.map(() => new RecordedWatch(this.#runtime));
+    } else if (this.#open.length === 0) return Promise.resolve({ type: "fail", error: "no watch is open" });
+    return new Promise((resolve) => {
+      const abort = (): void => recording.end();
+      const recording = new Recording(this.#runtime, this.#open, request, (outcome) => {
+        signal.removeEventListener("abort", abort);
+        if (!request.keep) this.#stop();
+        resolve(outcome);
+      });
+      signal.addEventListener("abort", abort);
+      if (request.continues) return;
+      for (const [i, watch] of this.#open.entries())
+        watch.open(this.#api, request.watches[i] as WatchRequest);
+    });
+  }
+
+  #stop(): void {
+    for (const watch of this.#open) watch.stop();
+    this.#open = [];
   }
 }
 
@@ -93,73 +112,76 @@ function operation(change: Change): RequestOp {
     : { kind: "delete-range", key: change.key, prevKv: true };
 }
 
-/** All watches of one operation, from their creation to the end of the last, or of their time. */
+/** One operation: listens to its watches until its time is over or there is nothing left to wait for. */
 class Recording {
-  readonly #runtime: Runtime;
   readonly #began: Nanos;
-  readonly #until: number;
-  readonly #resolve: (outcome: Outcome<WatchOut>) => void;
   readonly #watches: readonly RecordedWatch[];
+  readonly #request: WatchIn;
+  readonly #resolve: (outcome: Outcome<WatchOut>) => void;
   readonly #timers: Timer[] = [];
   #ended = false;
 
-  constructor(api: KvApi, runtime: Runtime, request: WatchIn, resolve: (outcome: Outcome<WatchOut>) => void) {
-    this.#runtime = runtime;
+  constructor(
+    runtime: Runtime,
+    watches: readonly RecordedWatch[],
+    request: WatchIn,
+    resolve: (outcome: Outcome<WatchOut>) => void,
+  ) {
     this.#began = runtime.clock.monotonic();
-    this.#until = request.until;
+    this.#watches = watches;
+    this.#request = request;
     this.#resolve = resolve;
     this.#timers.push(runtime.timer(request.lifetime, () => this.end()));
     for (const at of request.ask)
       this.#timers.push(
         runtime.timer(at, () => {
-          for (const watch of this.#watches) watch.askForProgress();
+          for (const watch of watches) watch.askForProgress();
         }),
       );
-    // A node may answer at once, hence all must be there before the first is opened.
-    this.#watches = request.watches.map(() => new RecordedWatch());
-    for (const [i, watch] of this.#watches.entries())
-      watch.open(
-        api,
-        request.watches[i] as WatchRequest,
-        () => this.#check(),
-        () => this.#now(),
-      );
+    for (const watch of watches) watch.changed = () => this.#check();
   }
 
-  #now(): Nanos {
-    return this.#runtime.clock.monotonic() - this.#began;
-  }
-
-  /** Ends when there is nothing left to wait for. */
   #check(): void {
-    const until = this.#until;
-    if (this.#watches.every((watch) => watch.ended !== "" || (until > 0 && watch.reached >= until)))
-      this.end();
+    const { until } = this.#request;
+    const done = (watch: RecordedWatch) => watch.ended !== "" || (until > 0 && watch.reached >= until);
+    if (this.#watches.every(done)) this.end();
   }
 
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const timer of this.#timers) timer.cancel();
-    for (const watch of this.#watches) watch.stop();
-    const silent = this.#watches.every((watch) => watch.responses.length === 0);
-    const watches = this.#watches.map(({ responses, ended }) => ({ responses, ended }));
-    const [first] = watches;
+    const watches = this.#watches.map((watch) => ({
+      responses: watch.take(this.#began),
+      ended: watch.ended,
+    }));
+    const silent = watches.every(({ responses }) => responses.length === 0);
+    // What was open before has been heard of; a watch that was never answered was never made.
     this.#resolve(
-      silent ? { type: "fail", error: `no response: ${first?.ended ?? "no watch"}` } : ok({ watches }),
+      silent && !this.#request.continues
+        ? { type: "fail", error: `no response ${watches[0]?.ended ?? ""}` }
+        : ok({ watches }),
     );
   }
 }
 
 class RecordedWatch {
-  readonly responses: ObservedResponse[] = [];
+  readonly #runtime: Runtime;
+  /** Not yet taken, with the time of arrival. */
+  #responses: { readonly time: Nanos; readonly response: WatchResponse }[] = [];
+  #watch: Watch | undefined;
   /** All changes up to this revision have been delivered. */
   reached = 0;
   /** Why it ended; "" while it has not. */
   ended = "";
-  #watch: Watch | undefined;
+  /** Called after each response and at the end. */
+  changed: () => void = () => undefined;
 
-  open(api: KvApi, request: WatchRequest, changed: () => void, now: () => Nanos): void {
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  open(api: KvApi, request: WatchRequest): void {
     this.#watch = api.watch(
       {
         key: request.key,
@@ -171,37 +193,44 @@ class RecordedWatch {
         filters: request.filters,
       },
       {
-        response: (response) => {
-          if (this.ended !== "") return;
-          this.responses.push(observe(response, now()));
-          const last = response.events.at(-1)?.kv.modRevision ?? 0;
-          if (response.kind === "progress") this.reached = Math.max(this.reached, response.header.revision);
-          if (response.kind === "events" && !response.fragment) this.reached = Math.max(this.reached, last);
-          if (response.kind === "canceled")
-            this.#end(response.cancelReason === "" ? "canceled" : response.cancelReason, changed);
-          else changed();
-        },
-        ended: (reason) => this.#end(reason === "" ? "ended" : reason, changed),
+        response: (response) => this.#hear(response),
+        ended: (reason) => this.#end(reason),
       },
     );
-    if (this.ended !== "") this.#watch.cancel();
   }
 
   askForProgress(): void {
     if (this.ended === "") this.#watch?.requestProgress();
   }
 
+  /** What arrived since the last time, by its time since `began`. */
+  take(began: Nanos): readonly ObservedResponse[] {
+    const taken = this.#responses;
+    this.#responses = [];
+    return taken.map(({ time, response }) => observe(response, time - began));
+  }
+
   /** Ends it from this side. */
   stop(): void {
     if (this.ended !== "") return;
-    this.ended = "lifetime over";
+    this.ended = "stopped";
     this.#watch?.cancel();
   }
 
-  #end(reason: string, changed: () => void): void {
+  #hear(response: WatchResponse): void {
     if (this.ended !== "") return;
-    this.ended = reason;
-    changed();
+    this.#responses.push({ time: this.#runtime.clock.monotonic(), response });
+    const last = response.events.at(-1)?.kv.modRevision ?? 0;
+    if (response.kind === "progress") this.reached = Math.max(this.reached, response.header.revision);
+    if (response.kind === "events" && !response.fragment) this.reached = Math.max(this.reached, last);
+    if (response.kind === "canceled") this.#end(response.cancelReason || "compacted");
+    else this.changed();
+  }
+
+  #end(reason: string): void {
+    if (this.ended !== "") return;
+    this.ended = reason || "ended";
+    this.changed();
   }
 }
 

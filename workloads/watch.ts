@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { watchChecker } from "../checkers/watch.ts";
-import type { Change, WatchRequest, WatchSignature } from "../checkers/watch-log.ts";
+import type { Change, ObservedResponse, WatchRequest, WatchSignature } from "../checkers/watch-log.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { OpGenerator } from "../src/generator/generator.ts";
 import { eachThread } from "../src/generator/threads.ts";
@@ -30,7 +30,9 @@ const Options = z
     txns: z.number().min(0).max(1).default(0.15),
     /** Share of the writes that compact instead. */
     compactions: z.number().min(0).max(1).default(0.05),
-    /** How long watches stay open; keep the maximum below the plan's timeout. */
+    /** Share of the watches that stay open for another operation, each time. */
+    kept: z.number().min(0).max(1).default(0.6),
+    /** How long one operation watches; keep the maximum below the plan's timeout. */
     minLifetimeMs: z.number().positive().max(3_600_000).default(300),
     maxLifetimeMs: z.number().positive().max(3_600_000).default(4_000),
   })
@@ -56,9 +58,19 @@ type Knowledge = {
   readonly compacted: number;
   /** Of the last delete. */
   readonly deleted: number;
-  /** Watches under way, and those that ended and can be resumed. */
-  readonly open: ReadonlyMap<Process, readonly WatchRequest[]>;
-  readonly resumable: ReadonlyMap<Thread, readonly WatchRequest[]>;
+  /** Operations that watch now. */
+  readonly watching: ReadonlyMap<Process, Watching>;
+  /** What each thread can go on with next. */
+  readonly next: ReadonlyMap<Thread, Following>;
+};
+
+type Watching = WatchSignature["watch"]["in"];
+
+/** Watches that are open, or can be resumed, and the revisions from which nothing would be missed. */
+type Following = {
+  readonly watches: readonly WatchRequest[];
+  readonly starts: readonly number[];
+  readonly open: boolean;
 };
 
 export const watch: WorkloadFactory<KvApi> = {
@@ -74,8 +86,8 @@ export const watch: WorkloadFactory<KvApi> = {
       head: 1,
       compacted: 0,
       deleted: 0,
-      open: new Map(),
-      resumable: new Map(),
+      watching: new Map(),
+      next: new Map(),
     };
     return untyped<WatchSignature, KvApi>({
       name: "watch",
@@ -147,21 +159,20 @@ function drawWatch(knowledge: Knowledge, thread: Thread, random: Random, options
   const lifetime = Math.round(
     (options.minLifetimeMs + random.next() * (most - options.minLifetimeMs)) * MILLISECOND,
   );
-  const ended = knowledge.resumable.get(thread);
-  const resume = ended !== undefined && random.chance(0.5);
-  const watches = resume
-    ? ended
-    : Array.from({ length: random.pick([1, 1, 2, 3]) }, () => drawRequest(knowledge, random, options.keys));
+  const following = knowledge.next.get(thread);
+  const continues = following?.open === true;
+  const watches = continues
+    ? following.watches
+    : following !== undefined && random.chance(0.5)
+      ? following.watches.map((request, i) => ({ ...request, start: following.starts[i] ?? request.start }))
+      : Array.from({ length: random.pick([1, 1, 2, 3]) }, () => drawRequest(knowledge, random, options.keys));
   const ask: Nanos[] = [];
   if (random.chance(0.4)) ask.push(0);
   if (random.chance(0.5)) ask.push(random.below(lifetime));
   if (random.chance(0.8)) ask.push(Math.floor(lifetime * 0.85));
-  const resumable = new Map(knowledge.resumable);
-  resumable.delete(thread);
-  return {
-    call: { f: "watch", value: { watches, lifetime, ask: ask.sort((a, b) => a - b), until: 0 } },
-    memory: { ...knowledge, resumable },
-  };
+  ask.sort((a, b) => a - b);
+  const value: Watching = { watches, lifetime, ask, until: 0, continues, keep: random.chance(options.kept) };
+  return { call: { f: "watch", value }, memory: knowledge };
 }
 
 function drawRequest(knowledge: Knowledge, random: Random, keys: number): WatchRequest {
@@ -196,7 +207,7 @@ function startRevision({ head, compacted, deleted }: Knowledge, random: Random):
 function learn(knowledge: Knowledge, event: Op<WatchSignature>, thread: Thread): Knowledge {
   if (event.type === "invoke") {
     if (event.f !== "watch") return knowledge;
-    return { ...knowledge, open: new Map(knowledge.open).set(event.process, event.value.watches) };
+    return { ...knowledge, watching: new Map(knowledge.watching).set(event.process, event.value) };
   }
   if (event.f === "watch") return learnWatch(knowledge, event, thread);
   if (event.type !== "ok") return knowledge;
@@ -208,31 +219,37 @@ function learn(knowledge: Knowledge, event: Op<WatchSignature>, thread: Thread):
   return { ...knowledge, head, deleted: deletes ? Math.max(knowledge.deleted, revision) : knowledge.deleted };
 }
 
-/** Remembers where the watches of an operation stopped. */
+/** Remembers what the thread can go on with: its open watches, or where they ended. */
 function learnWatch(knowledge: Knowledge, event: Op<WatchSignature>, thread: Thread): Knowledge {
-  const requests = knowledge.open.get(event.process) ?? [];
-  const open = new Map(knowledge.open);
-  open.delete(event.process);
-  if (event.f !== "watch" || event.type !== "ok") return { ...knowledge, open };
-  const resumed: WatchRequest[] = [];
+  const input = knowledge.watching.get(event.process);
+  if (input === undefined || event.f !== "watch") return knowledge;
+  const watching = new Map(knowledge.watching);
+  watching.delete(event.process);
+  const outcomes = event.type === "ok" ? event.value.watches : [];
   let { compacted } = knowledge;
-  for (const [i, { responses }] of event.value.watches.entries()) {
-    const request = requests[i];
-    if (request === undefined) continue;
-    let next = request.start;
-    for (const { kind, revision, events, fragment, compactRevision } of responses) {
-      if (kind === "created" && next === 0) next = revision + 1;
-      // In the middle of a revision, resume at its start.
-      else if (kind === "events") next = Math.max(next, (events.at(-1)?.revision ?? 0) + (fragment ? 0 : 1));
-      else if (kind === "progress") next = Math.max(next, revision + 1);
-      else if (kind === "canceled" && compactRevision > 0) {
-        next = compactRevision;
-        compacted = Math.max(compacted, compactRevision);
-      }
-    }
-    resumed.push({ ...request, start: next });
+  for (const { responses } of outcomes)
+    for (const { compactRevision } of responses) compacted = Math.max(compacted, compactRevision);
+  const before = input.continues ? knowledge.next.get(thread)?.starts : undefined;
+  const starts = input.watches.map(({ start }, i) =>
+    resumption(before?.[i] ?? start, outcomes[i]?.responses ?? []),
+  );
+  // An operation that did not succeed takes the watches with it.
+  const open = input.keep && outcomes.some(({ ended }) => ended === "");
+  const next = new Map(knowledge.next).set(thread, { watches: input.watches, starts, open });
+  return { ...knowledge, watching, compacted, next };
+}
+
+/** The revision to go on from, so that nothing is missed. */
+function resumption(start: number, responses: readonly ObservedResponse[]): number {
+  let next = start;
+  for (const { kind, revision, events, fragment, compactRevision } of responses) {
+    if (kind === "created" && next === 0) next = revision + 1;
+    // In the middle of a revision, resume at its start.
+    else if (kind === "events") next = Math.max(next, (events.at(-1)?.revision ?? 0) + (fragment ? 0 : 1));
+    else if (kind === "progress") next = Math.max(next, revision + 1);
+    else if (kind === "canceled" && compactRevision > 0) next = compactRevision;
   }
-  return { ...knowledge, open, compacted, resumable: new Map(knowledge.resumable).set(thread, resumed) };
+  return next;
 }
 
 /** What a thread does at the end: read the head, then follow all that is left of the history up to it. */
@@ -260,7 +277,14 @@ function finalReads(): OpGenerator<WatchSignature> {
             fragment: false,
             filters: [],
           };
-          const value = { watches: [everything], lifetime: FINAL_LIFETIME, ask, until: last.head };
+          const value: Watching = {
+            watches: [everything],
+            lifetime: FINAL_LIFETIME,
+            ask,
+            until: last.head,
+            continues: false,
+            keep: false,
+          };
           return { call: { f: "watch", value }, memory };
         },
         learn(last, event) {
