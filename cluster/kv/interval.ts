@@ -16,12 +16,3 @@ export function upperBound(rangeEnd: Bytes | undefined): string | undefined {
 export function contains(key: Bytes, end: string | undefined, candidate: Bytes): boolean {
   return end === undefined ? candidate === key : candidate >= key && candidate < end;
 }
-
-/** The range end that makes `prefix` an interval of all keys beginning with it. */
-export function prefixEnd(prefix: Bytes): Bytes {
-  for (let i = prefix.length - 1; i >= 0; i--) {
-    const code = prefix.charCodeAt(i);
-    if (code < 0xff) return prefix.slice(0, i) + String.fromCharCode(code + 1);
-  }
-  return FROM_KEY;
-}

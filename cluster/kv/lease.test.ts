@@ -109,7 +109,7 @@ describe("expiry", () => {
           }
         }
       }),
-      { seed: 20260801, numRuns: 300 },
+      { seed: 20260801, numRuns: 150 },
     );
   });
 });

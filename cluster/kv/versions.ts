@@ -117,13 +117,6 @@ export class Versions {
     this.#log.push(events);
   }
 
-  /** Changes of one revision, in order. */
-  changesOf(revision: Revision): readonly WatchEvent[] {
-    const events = this.#log[revision - this.#logStart];
-    if (events === undefined) throw new RangeError(`revision ${revision} is not in the log of changes`);
-    return events;
-  }
-
   /** Changes by revision, both ends included. Throws a RangeError outside compact revision .. newest. */
   changes(from: Revision, to: Revision): readonly (readonly WatchEvent[])[] {
     if (from < this.#logStart || to > this.revision) {

@@ -253,14 +253,16 @@ export class WatchHub {
       this.#queue.push(this.#output(watch.id, "canceled", NO_EVENTS, store.compactRevision));
       return;
     }
-    let batch: WatchEvent[] = [];
+    const batch: WatchEvent[] = [];
     while (watch.next <= this.#revision) {
-      const matching: WatchEvent[] = [];
+      const before = batch.length;
       const [events] = store.changes(watch.next, watch.next);
-      select(watch, events!, matching);
-      if (batch.length > 0 && batch.length + matching.length > this.#maxEvents) break;
+      select(watch, events!, batch);
+      if (before > 0 && batch.length > this.#maxEvents) {
+        batch.length = before; // A revision is not begun that does not fit.
+        break;
+      }
       watch.next++;
-      batch = batch.length === 0 ? matching : batch.concat(matching);
     }
     if (batch.length > 0) this.#queueRevision(watch, batch);
     this.#settle(watch);
