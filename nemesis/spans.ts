@@ -5,7 +5,7 @@
 import type { Ability, Cluster } from "../src/cluster.ts";
 import type { Fault, FaultOptions, Injector } from "../src/fault.ts";
 import type { Context, OpGenerator, Step } from "../src/generator/generator.ts";
-import { type Json, type Nanos, NEMESIS } from "../src/history/op.ts";
+import { type Call, type Json, type Nanos, NEMESIS } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { MILLISECOND, type Runtime } from "../src/runtime/runtime.ts";
 
