@@ -5,21 +5,18 @@
 import type { RaftLog } from "./log.ts";
 import type { Index, MemberId, Message, RaftOptions, Snapshot, Term } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
-import type { Tracker } from "./tracker.ts";
 
 export class Following {
   readonly #options: RaftOptions;
   readonly #id: MemberId;
   readonly #log: RaftLog;
-  readonly #tracker: Tracker;
   readonly #outbox: Outbox;
   readonly #bug: string;
 
-  constructor(options: RaftOptions, log: RaftLog, tracker: Tracker, outbox: Outbox) {
+  constructor(options: RaftOptions, log: RaftLog, outbox: Outbox) {
     this.#options = options;
     this.#id = options.id;
     this.#log = log;
-    this.#tracker = tracker;
     this.#outbox = outbox;
     this.#bug = options.bug;
   }
@@ -121,15 +118,15 @@ export class Following {
 
   /** Takes the snapshot over, unless it brings nothing new. It may be older than the joining of this member. */
   #restore(snapshot: Snapshot, currentTerm: Term): void {
-    const { index, term, configuration } = snapshot.meta;
+    const { index, term } = snapshot.meta;
     if (index <= this.#log.commit) return;
     if (this.#log.term(index) === term) {
       // The log already holds all of it: no reason to throw away what follows (paper, section 7).
       this.#commitTo(index, currentTerm);
       return;
     }
+    // Its configuration comes into force when the state machine is restored from it: see storageAppended.
     this.#log.restore(snapshot);
-    this.#tracker.setConfiguration(configuration, index + 1);
     this.#options.trace({ kind: "snapshot-restored", term: currentTerm, index });
   }
 }

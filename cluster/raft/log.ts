@@ -8,16 +8,7 @@
  * The storage may run ahead of the acknowledgements or lag behind a truncation: it is only ever read below #offset.
  * Invariant: applied <= handedToApply <= commit; nothing is handed out to apply before it is durable here.
  */
-import type {
-  AppendAck,
-  Entry,
-  Index,
-  LogStorage,
-  Proposal,
-  Snapshot,
-  SnapshotMeta,
-  Term,
-} from "./message.ts";
+import type { AppendAck, Entry, Index, LogStorage, Proposal, Snapshot, Term } from "./message.ts";
 
 /** Nothing but lost or altered durable data, or a broken member, can bring this about: the member must stop. */
 export class CorruptLogError extends Error {
@@ -95,9 +86,9 @@ export class RaftLog {
     return this.#snapshot === undefined ? this.#offset - 1 : 0;
   }
 
-  /** Is a snapshot on its way to the disk? Until it is there, this member has no log to speak of. */
-  get restoring(): boolean {
-    return this.#snapshot !== undefined;
+  /** A snapshot on its way to the disk. Until it is there, this member has no log to speak of. */
+  get incomingSnapshot(): Snapshot | undefined {
+    return this.#snapshot;
   }
 
   /** The term of an index in [firstIndex - 1, lastIndex]; undefined outside: compacted, or not there yet. */
@@ -195,10 +186,6 @@ export class RaftLog {
     return this.#snapshot === undefined ? this.#storage.snapshot() : undefined;
   }
 
-  get snapshotMeta(): SnapshotMeta {
-    return this.#snapshot?.meta ?? this.#storage.snapshotMeta;
-  }
-
   /** Is there anything to write that was not handed out yet? */
   get hasUnwritten(): boolean {
     return (
@@ -245,13 +232,13 @@ export class RaftLog {
     this.#handedOut = Math.max(this.#handedOut, this.#offset);
   }
 
-  /** The snapshot is durable, and the host's state machine has been restored from it. */
-  stableSnapshot(index: Index): void {
-    if (this.#snapshot?.meta.index !== index) return;
+  /** The incoming snapshot is durable, and the host's state machine has been restored from it. */
+  stableSnapshot(): void {
+    const { index } = this.#snapshot!.meta;
     this.#snapshot = undefined;
     this.#snapshotHandedOut = false;
-    this.applied = Math.max(this.applied, index);
-    this.#handedToApply = Math.max(this.#handedToApply, index);
+    this.applied = index;
+    this.#handedToApply = index;
   }
 
   /** Are there committed and durable entries to hand out to the state machine? */

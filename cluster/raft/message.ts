@@ -154,7 +154,8 @@ export interface LogStorage {
  *  - `messages` may be sent at once, also before `append` is durable.
  *  - `append` is written in order of batches; when it is durable, send `append.afterSync` and call
  *    `storageAppended(append.ack)`. Messages in `afterSync` addressed to this member itself are stepped. With a
- *    snapshot, this comes when the state machine has been restored from it, too.
+ *    snapshot, this comes when the state machine has been restored from it, too; entries of earlier batches which are
+ *    not applied by then are in it, and must not be applied any more.
  *  - `committed` is applied in order; afterwards call `storageApplied(lastIndex)`.
  *  - a read may be served once the host has applied `readStates[i].index`.
  */

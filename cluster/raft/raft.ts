@@ -77,7 +77,7 @@ class Raft implements RaftCore {
     this.#log = new RaftLog(options.storage, options.hard.commit, options.applied, options.bug);
     this.#tracker = new Tracker(options.maxInflightMessages, options.bug === "quorum-half");
     this.#tracker.setConfiguration(this.#replayConfiguration(), this.#log.lastIndex + 1);
-    this.#following = new Following(options, this.#log, this.#tracker, this.#outbox);
+    this.#following = new Following(options, this.#log, this.#outbox);
     this.#given = { hard: options.hard, role: "follower", leader: 0 };
     // Whatever this member promised a leader before it restarted still holds; before its first term there was none.
     this.#leaderContactElapsed = this.#term === 0 ? options.electionTicks : 0;
@@ -193,7 +193,7 @@ class Raft implements RaftCore {
   /** May it stand for election at all? */
   get #promotable(): boolean {
     const own = this.#tracker.get(this.#id);
-    return own !== undefined && !own.learner && !this.#log.restoring;
+    return own !== undefined && !own.learner && this.#log.incomingSnapshot === undefined;
   }
 
   campaign(): void {
@@ -451,8 +451,6 @@ class Raft implements RaftCore {
 
   applyConfigChange(change: ConfigChange): Configuration {
     const before = this.#tracker.configuration;
-    // The configuration of a snapshot on its way in is newer than any entry the host may still be applying.
-    if (this.#log.restoring) return before;
     const result = changeConfiguration(before, change);
     // Every member refuses the same changes, so refusing is as safe as applying.
     if (!result.ok) return before;
@@ -468,10 +466,18 @@ class Raft implements RaftCore {
   // Storage
 
   storageAppended(ack: AppendAck): void {
-    if (ack.snapshotIndex > 0) this.#log.stableSnapshot(ack.snapshotIndex);
+    if (ack.snapshotIndex > 0) this.#snapshotRestored(ack.snapshotIndex);
     // An acknowledgement of an older term may be of entries that were overwritten since. The change of term is
     // written too, and its acknowledgement covers everything.
     if (ack.term === this.#term && ack.lastIndex > 0) this.#log.stableTo(ack.lastIndex, ack.lastTerm);
+  }
+
+  #snapshotRestored(index: Index): void {
+    const { meta } = this.#log.incomingSnapshot ?? {};
+    // A newer one may have come in since.
+    if (meta?.index !== index) return;
+    this.#log.stableSnapshot();
+    this.#tracker.setConfiguration(meta.configuration, this.#log.lastIndex + 1);
   }
 
   storageApplied(index: Index): void {
