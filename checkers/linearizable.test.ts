@@ -170,11 +170,15 @@ describe("linearizable registers", () => {
     [
       "cas that should have succeeded",
       `
+      0 invoke write(x) 9
+      0 ok     write(x)
       0 invoke write(x) 1
       0 ok     write(x)
       1 invoke cas(x) [1, 3]
-      1 ok     cas(x) false`,
-      [0, 1, 2, 3],
+      2 invoke cas(x) [9, 8]
+      1 ok     cas(x) false
+      2 ok     cas(x) false`,
+      [2, 3, 4, 6],
       "process 1 could not swap 1 to 3",
     ],
   ])("names a %s", (name, text, witness, words) => {

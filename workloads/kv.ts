@@ -172,10 +172,11 @@ function perKey(
     case "txn": {
       const { guard, reads, puts, deletes } = operation.input;
       const { output } = operation;
-      if (output?.succeeded === false)
-        return guard === null
-          ? []
-          : [{ object: guard.key, input: { f: "cas", value: [guard.value, null] }, output: false }];
+      if (output?.succeeded === false) {
+        if (guard === null) return [];
+        const to = puts.find(({ key }) => key === guard.key)?.value ?? null;
+        return [{ object: guard.key, input: { f: "cas", value: [guard.value, to] }, output: false }];
+      }
       const change = (key: string, value: Json) =>
         guard?.key === key
           ? { object: key, input: { f: "cas", value: [guard.value, value] } as const, output: true }

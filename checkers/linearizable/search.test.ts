@@ -207,7 +207,7 @@ describe("minimalWitness", () => {
         const part = items.filter(({ position }) => mask[position]);
         const rest = items.filter(({ position }) => !mask[position]);
         const actionsIn = (list: readonly (typeof items)[number][]) => list.map(({ action }) => action);
-        const fewer = withoutExpendable(part, rest, () => false);
+        const fewer = withoutExpendable(model, part, rest, () => false);
         expect(isLinearizable(model, actionsIn([...fewer, ...rest]))).toBe(true);
         const weaker = part.map((item) => blinded(model, item));
         expect(isLinearizable(model, actionsIn([...weaker, ...rest]))).toBe(true);

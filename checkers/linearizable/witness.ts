@@ -59,7 +59,7 @@ export function minimalWitness<State, In, Out>(
     items = shrink(items, proves, (part) =>
       part.filter((item) => keep(item) || !item.observes || item.action.completed === PENDING),
     );
-    items = shrink(items, proves, (part, rest) => withoutExpendable(part, rest, keep));
+    items = shrink(items, proves, (part, rest) => withoutExpendable(model, part, rest, keep));
     items = shrink(items, proves, (part) => part.map((item) => (keep(item) ? item : blinded(model, item))));
   } while (items.length < size && budget.left > 0);
   return { positions: items.map((item) => item.position), actions: items.map((item) => item.action) };
@@ -114,38 +114,65 @@ function shrink<T>(
 }
 
 /** `part` without the updates that can go, latest first: a value nobody has read makes its predecessor unread too. */
-export function withoutExpendable<In, Out>(
+export function withoutExpendable<State, In, Out>(
+  model: Model<State, In, Out>,
   part: readonly Item<In, Out>[],
   rest: readonly Item<In, Out>[],
   keep: (item: Item<In, Out>) => boolean,
 ): readonly Item<In, Out>[] {
   const read = new Map<string, number>();
-  const excluded = new Map<string, number>();
-  let exclusions = 0;
+  const exclusions = new Exclusions(model, [...part, ...rest]);
   const count = ({ access }: Item<In, Out>, by: 1 | -1) => {
     if (access.reads !== undefined) increase(read, access.reads, by);
-    if (access.excludes !== undefined) {
-      increase(excluded, access.excludes, by);
-      exclusions += by;
-    }
   };
   for (const item of rest) count(item, 1);
   for (const item of part) count(item, 1);
   const kept: Item<In, Out>[] = [];
   for (let i = part.length - 1; i >= 0; i--) {
     const item = part[i] as Item<In, Out>;
-    const { reads, writes } = item.access;
+    const { writes } = item.access;
     count(item, -1);
     const expendable =
-      writes !== undefined &&
-      !keep(item) &&
-      !read.get(JSON.stringify(writes)) &&
-      (reads === undefined ? exclusions === 0 : !excluded.get(JSON.stringify(reads)));
+      writes !== undefined && !keep(item) && !read.get(JSON.stringify(writes)) && !exclusions.need(item);
     if (expendable) continue;
     count(item, 1);
     kept.unshift(item);
   }
   return kept;
+}
+
+/**
+ * Operations that say which value they did not meet. An update that covers that value in time must stay: it may be
+ * what makes them right. One that comes after them, or before anybody wrote that value, cannot.
+ */
+class Exclusions<In, Out> {
+  /** By value: when the last operation that excludes it completed, and when its first writer was invoked. */
+  readonly #values = new Map<string, { lastCompleted: number; firstWritten: number }>();
+
+  constructor(model: Model<unknown, In, Out>, items: readonly Item<In, Out>[]) {
+    for (const { action, access } of items) {
+      if (access.excludes === undefined) continue;
+      const text = JSON.stringify(access.excludes);
+      const known = this.#values.get(text);
+      const firstWritten = JSON.stringify(model.init) === text ? -1 : Number.POSITIVE_INFINITY;
+      if (known === undefined) this.#values.set(text, { lastCompleted: action.completed, firstWritten });
+      else known.lastCompleted = Math.max(known.lastCompleted, action.completed);
+    }
+    if (this.#values.size === 0) return;
+    for (const { action, access } of items) {
+      const value = access.writes === undefined ? undefined : this.#values.get(JSON.stringify(access.writes));
+      if (value !== undefined) value.firstWritten = Math.min(value.firstWritten, action.invoked);
+    }
+  }
+
+  need({ action, access }: Item<In, Out>): boolean {
+    for (const [text, { lastCompleted, firstWritten }] of this.#values) {
+      // A compare-and-set covers one value only.
+      if (access.reads !== undefined && JSON.stringify(access.reads) !== text) continue;
+      if (lastCompleted > action.invoked && firstWritten < action.completed) return true;
+    }
+    return false;
+  }
 }
 
 function increase(counts: Map<string, number>, value: Json, by: number): void {
