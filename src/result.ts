@@ -5,6 +5,8 @@ import type { Json, Nanos } from "./history/op.ts";
 /** What one fault did in a run. `bites` counts its visible effects; 0 means it was injected in vain. */
 export interface FaultSummary {
   readonly fault: string;
+  /** CSS colour of its spans in plots. */
+  readonly colour: string;
   readonly starts: number;
   readonly bites: number;
 }

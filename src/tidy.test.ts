@@ -38,7 +38,7 @@ function read(path: string): Source {
 }
 
 const sources = folders.flatMap(list).map(read);
-const isTest = (path: string): boolean => path.endsWith(".test.ts");
+const isTest = (path: string): boolean => /\.(test|system)\.ts$/.test(path);
 const product = sources.filter((source) => !isTest(source.path) && !source.path.startsWith("bench/"));
 
 const ports = ["client", "workload", "fault", "checker", "cluster", "place", "plan", "result"].map(
@@ -80,7 +80,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     "src/runtime/",
   ],
   "cluster/simulated/": ["cluster/", ...ports, "src/history/", "src/runtime/"],
-  "reports/": [...ports, "src/history/", "src/store/", "src/runtime/runtime.ts"],
+  "reports/": [...ports, "src/history/", "src/store/", "src/runtime/runtime.ts", "src/version.ts"],
   "src/registry.ts": [
     "checkers/",
     "cluster/",

@@ -173,10 +173,11 @@ class Recording<Api> {
   }
 
   faults(): FaultSummary[] {
-    return [...this.#injectors].map(([fault, injector]) => ({
-      fault,
-      starts: this.#starts.get(fault) ?? 0,
-      bites: injector.bites(),
+    return this.#test.faults.map(({ name, colour }) => ({
+      fault: name,
+      colour,
+      starts: this.#starts.get(name) ?? 0,
+      bites: this.#injectors.get(name)?.bites() ?? 0,
     }));
   }
 
