@@ -15,9 +15,9 @@ const Options = z
   .strictObject({
     /** Seconds; each lease draws its ttl between the two. */
     minTtl: z.number().int().min(1).max(3_600).default(1),
-    maxTtl: z.number().int().min(1).max(3_600).default(6),
+    maxTtl: z.number().int().min(1).max(3_600).default(12),
     /** Leases that clients use at a time. */
-    pool: z.number().int().min(1).max(1_000).default(8),
+    pool: z.number().int().min(1).max(1_000).default(12),
     /** Most that servers' clocks may deviate over one ttl; see the checker. */
     clockSlackMs: z.number().min(0).max(3_600_000).default(500),
     /** In peace, a lease must be gone this long after its ttl. */
@@ -32,7 +32,7 @@ const PREFIX_END = "lease0";
 type Memory = {
   /** Number of the next key. */
   readonly next: number;
-  /** Leases in use, oldest first. */
+  /** Leases in use. */
   readonly leases: readonly string[];
 };
 
@@ -97,23 +97,26 @@ function traffic(minTtl: number, maxTtl: number, pool: number): Behaviour<LeaseS
     draw(memory, _thread, random) {
       const { leases, next } = memory;
       const draw = random.below(100);
-      if (leases.length === 0 || draw < 15)
+      if (leases.length === 0 || draw < 8)
         return { call: { f: "grant", value: { ttl: random.between(minTtl, maxTtl) } }, memory };
       const id = random.pick(leases);
-      if (draw < 45)
+      if (draw < 38)
         return {
           call: { f: "put", value: { lease: id, key: PREFIX + next } },
           memory: { ...memory, next: next + 1 },
         };
-      if (draw < 65) return { call: { f: "keepalive", value: { lease: id } }, memory };
+      if (draw < 68) return { call: { f: "keepalive", value: { lease: id } }, memory };
       if (draw < 75) return { call: { f: "inspect", value: { lease: id } }, memory };
       if (draw < 80) return { call: { f: "revoke", value: { lease: id } }, memory };
       return { call: { f: "read", value: { settled: false } }, memory };
     },
-    // Revoked and expired leases stay in use until younger ones push them out: the dead must stay dead.
-    learn(memory, event) {
+    // A new lease pushes out any other: some stay in use for long. So do dead ones, which must stay dead.
+    learn(memory, event, { random }) {
       if (event.f !== "grant" || event.type !== "ok") return memory;
-      return { ...memory, leases: [...memory.leases, event.value.lease].slice(-pool) };
+      const { leases } = memory;
+      const { lease: id } = event.value;
+      if (leases.length < pool) return { ...memory, leases: [...leases, id] };
+      return { ...memory, leases: leases.with(random.fork("pushed out").below(pool), id) };
     },
   };
 }
