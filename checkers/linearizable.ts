@@ -11,7 +11,7 @@ import type { Json, Signature } from "../src/history/op.ts";
 import { explain } from "./linearizable/explanation.ts";
 import { type Action, type Model, PENDING } from "./linearizable/model.ts";
 import { type SearchResult, search } from "./linearizable/search.ts";
-import { minimalWitness } from "./linearizable/witness.ts";
+import { type Item, itemOf, minimalWitness, withoutExpendable } from "./linearizable/witness.ts";
 
 /** What one operation of the history did to one object. */
 export interface ObjectCall<In, Out> {
@@ -89,13 +89,33 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   return verdict("valid", `${keys} with ${checked} operations are linearizable`, checked, [], []);
 }
 
-/** Chooses how to decide one object. The search decides everything; faster ways for special models belong here. */
-function decide<State, In, Out>(
+/**
+ * Chooses how to decide one object. The search decides everything; faster ways for special models belong here.
+ * Pending operations that cannot help anybody are left out, as each would double what there is to search.
+ */
+export function decide<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
   budget: Budget,
 ): SearchResult {
-  return search(model, actions, budget);
+  const items = actions.map((action, position) => itemOf(model, action, position));
+  const required = items.filter(({ action }) => action.completed !== PENDING);
+  const pending = items.filter(({ action }) => action.completed === PENDING);
+  const helpful = [...required, ...withoutExpendable(model, pending, required, () => false)];
+  const result = search(
+    model,
+    helpful.map(({ action }) => action),
+    budget,
+  );
+  const positionOf = (i: number) => (helpful[i] as Item<In, Out>).position;
+  switch (result.kind) {
+    case "linearizable":
+      return { ...result, order: result.order.map(positionOf) };
+    case "violation":
+      return { ...result, impossible: positionOf(result.impossible), order: result.order.map(positionOf) };
+    case "exhausted":
+      return result;
+  }
 }
 
 interface Part<In, Out> {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
+import { decide } from "../linearizable.ts";
 import {
   type MutexCall,
   mutex,
@@ -86,7 +87,8 @@ function agreesWithDefinition<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
 ): void {
-  const result = verdict(model, actions);
+  const result = decide(model, actions, new Budget(1_000_000));
+  expect(verdict(model, actions).kind).toBe(result.kind);
   expect(result.kind).toBe(isLinearizable(model, actions) ? "linearizable" : "violation");
   if (result.kind === "violation") {
     const { completed } = actions[result.impossible] as Action<In, Out>;
