@@ -66,7 +66,7 @@ async function expectAllPresent(bed: Testbed, all: readonly Writer[]): Promise<v
 const SMALL: Partial<NodeOptions> = { segmentBytes: 4096, snapshotEvery: 40, catchUpEntries: 10 };
 
 describe("crashes", () => {
-  it.each([1, 2, 3, 4])(
+  it.each([1, 2])(
     "lose nothing that was acknowledged when each member is killed in turn (seed %i)",
     async (seed) => {
       const bed = new Testbed(3, seed, SMALL);
@@ -84,7 +84,7 @@ describe("crashes", () => {
     },
   );
 
-  it.each([11, 12, 13, 14, 15, 16])(
+  it.each([11, 12, 13])(
     "lose nothing that was acknowledged when the power goes everywhere (seed %i)",
     async (seed) => {
       const bed = new Testbed(3, seed, SMALL);

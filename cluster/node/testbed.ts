@@ -7,7 +7,8 @@ import { type NetworkOptions, SimulatedNetwork } from "../simulated/network.ts";
 import { type Connected, connect } from "./client.ts";
 import { Node, type NodeOptions } from "./node.ts";
 
-const BASE: Omit<NodeOptions, "member" | "members" | "join"> = {
+/** What a node runs with unless a test says otherwise. */
+export const TESTBED_OPTIONS: Omit<NodeOptions, "member" | "members" | "join"> = {
   clusterId: 1,
   tick: 100 * MILLISECOND,
   electionTicks: 10,
@@ -70,7 +71,7 @@ export class Testbed {
     const machine = this.machines.get(name) as Machine;
     machine.host.start((runtime) => {
       machine.node = new Node(runtime, {
-        ...BASE,
+        ...TESTBED_OPTIONS,
         ...this.#options,
         member: machine.member,
         members: machine.join ? [] : this.#founders,
