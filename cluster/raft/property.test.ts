@@ -54,6 +54,11 @@ const found: readonly [bug: string, runs: number, what: RegExp][] = [
   ["quorum-half", 100, /commit-durable|election-safety|leader-completeness/],
   ["commit-old-term", 200, /commit-own-term/],
   ["optimistic-match", 100, /commit-durable|progress/],
+  ["truncate-always", 200, /./],
+  ["no-previous-term-check", 100, /log-matching|log-terms-monotone/],
+  ["read-without-quorum", 100, /read-linearizable/],
+  ["read-before-own-commit", 300, /read-linearizable/],
+  ["heartbeat-commit-unchecked", 100, /state-machine-safety/],
 ];
 
 describe("a planted bug under random schedules", () => {

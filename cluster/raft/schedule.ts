@@ -41,7 +41,8 @@ const weights = {
   change: 2,
   campaign: 1,
   transfer: 1,
-  flow: 16,
+  flow: 14,
+  flowWithoutOne: 4,
 } as const;
 
 type Choice = keyof typeof weights;
@@ -107,6 +108,12 @@ export function takeStep(cluster: SteppedCluster, number: number): void {
     case "flow":
       flow(cluster, 1 + draw(20));
       return;
+    case "flowWithoutOne": {
+      // A leader more often than not: what the others do behind its back is where it goes wrong.
+      const leader = draw(3) > 0 ? pick((each) => each.core?.role === "leader") : undefined;
+      flowWithout(cluster, leader?.id ?? drawMember(cluster, draw), 5 + draw(40));
+      return;
+    }
     case "deliverCopy":
       if (network.length > 0) cluster.deliverCopy(draw(network.length));
       return;
@@ -140,7 +147,7 @@ export function takeStep(cluster: SteppedCluster, number: number): void {
       return;
     }
     case "read": {
-      const member = pick(up);
+      const member = (draw(2) > 0 ? pick((each) => each.core?.role === "leader") : undefined) ?? pick(up);
       if (member !== undefined) cluster.read(member);
       return;
     }
@@ -185,6 +192,22 @@ function flow(cluster: SteppedCluster, messages: number): void {
       while (member.unapplied.length > 0) cluster.apply(member);
     }
     if (cluster.network.length > 0) cluster.deliver(0);
+  }
+}
+
+/** A healthy moment for all but one, which is cut off; time goes by, so that the others may elect a leader. */
+function flowWithout(cluster: SteppedCluster, lonely: MemberId, moments: number): void {
+  const { network } = cluster;
+  for (let moment = 0; moment < moments; moment++) {
+    for (const member of cluster.members) {
+      if (member.core === undefined || member.id === lonely) continue;
+      if (moment % 4 === 0) cluster.tick(member);
+      while (member.pending.length > 0) cluster.persist(member);
+      while (member.unapplied.length > 0) cluster.apply(member);
+    }
+    for (let i = network.length - 1; i >= 0; i--)
+      if (network[i]?.from === lonely || network[i]?.to === lonely) cluster.drop(i);
+    if (network.length > 0) cluster.deliver(0);
   }
 }
 
@@ -294,6 +317,22 @@ function newestLeader(cluster: SteppedCluster): SteppedMember | undefined {
 function allApplied(cluster: SteppedCluster): boolean {
   const configuration = newestConfiguration(cluster);
   return cluster.members.every(
-    (member) => !configuration.includes(member.id) || member.applied >= cluster.invariants.commit,
+    (member) =>
+      !configuration.includes(member.id) ||
+      member.applied >= cluster.invariants.commit ||
+      isDeafLearner(cluster, member),
+  );
+}
+
+/**
+ * A member that was removed in a term ahead of the leader's and came back as a learner ignores the leader and never
+ * campaigns. Only pre-vote or check-quorum make it answer, as in etcd.
+ */
+function isDeafLearner(cluster: SteppedCluster, member: SteppedMember): boolean {
+  const leader = newestLeader(cluster);
+  if (cluster.answersOldLeaders || member.core === undefined || leader?.core === undefined) return false;
+  const { voters, votersOutgoing } = member.core.configuration;
+  return (
+    member.core.term > leader.core.term && !voters.includes(member.id) && !votersOutgoing.includes(member.id)
   );
 }
