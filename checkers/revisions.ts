@@ -116,6 +116,7 @@ class RevisionCheck {
 
   verdict() {
     this.#checkDistinct();
+    this.#checkGaps();
     this.#checkRealTime();
     this.#collectVersions();
     this.#checkLineages();
@@ -135,6 +136,28 @@ class RevisionCheck {
       this.#findings.add("two writes share a revision", ORDER, eventsOf(other, reply), () => {
         return `${told(other)} and ${told(reply)} were both acknowledged with revision ${reply.revision}.`;
       });
+    }
+  }
+
+  /**
+   * Every revision belongs to a change: to an acknowledged one, or to one of unknown outcome. Holds only if the
+   * history has every writer, which a workload promises by using this checker.
+   */
+  #checkGaps(): void {
+    const known = [...this.#writes.keys()].sort((a, b) => a - b);
+    let unknown = 0;
+    for (const reply of this.#replies) if (reply.type === "info" && reply.changes.length > 0) unknown++;
+    let missing = 0;
+    for (let i = 1; i < known.length; i++) {
+      const [before, after] = [known[i - 1] as number, known[i] as number];
+      missing += after - before - 1;
+      if (missing <= unknown) continue;
+      const earlier = this.#writes.get(before) as Answered;
+      const later = this.#writes.get(after) as Answered;
+      this.#findings.add("revision without a write", ORDER, eventsOf(earlier, later), () => {
+        return `Up to ${told(later)}, at revision ${after}, ${missing} revisions belong to no acknowledged write, but only ${unknown} writes have an unknown outcome; the last gap begins after revision ${before}.`;
+      });
+      return;
     }
   }
 

@@ -21,6 +21,8 @@ export interface PlantedBug {
   readonly reference: string;
   /** The workload whose default configuration must find it. */
   readonly workload: string;
+  /** What a plan has to say beyond the workload's name for the bug to be able to show. */
+  readonly plan?: { readonly nodes?: number; readonly faults?: string[] };
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -163,6 +165,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     mutation: "a leadership transfer that timed out is never forgotten, and writes are refused for ever",
     reference: "hashicorp/raft#696, GH-581",
     workload: "register",
+    plan: { faults: ["transfer", "pause", "partition"] },
   },
   {
     name: "single-node-replies-early",
@@ -170,6 +173,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     mutation: "a single member answers before its own log is durable",
     reference: "etcd#14370",
     workload: "register",
+    plan: { nodes: 1, faults: ["power", "kill"] },
   },
   {
     name: "torn-tail-unchecked",
@@ -177,6 +181,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     mutation: "the checksums of the log are not checked when it is replayed",
     reference: "etcd PR#11924",
     workload: "register",
+    plan: { faults: ["power", "restart"] },
   },
   {
     name: "directory-not-synced",
@@ -184,6 +189,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     mutation: "new segments and snapshots are used before their names are durable",
     reference: "cockroach#114411, ClickHouse#111339",
     workload: "register",
+    plan: { faults: ["power", "restart", "snapshot"] },
   },
   {
     name: "wal-keeps-suffix",
@@ -191,6 +197,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     mutation: "replaying the log keeps entries that a later truncation removed",
     reference: "canonical/raft#450, #483",
     workload: "register",
+    plan: { faults: ["leader-hunt", "restart", "kill"] },
   },
   {
     name: "read-before-own-commit",

@@ -6,13 +6,40 @@
 import { type Plan, type PlanInput, parsePlan } from "../plan.ts";
 import { type Random, seededRandom } from "../runtime/random.ts";
 
+/** What a cluster must survive, as drawn from when a plan names no faults. */
+export const survivable: readonly string[] = [
+  "partition",
+  "flapping",
+  "kill",
+  "pause",
+  "power",
+  "restart",
+  "clock",
+  "delay",
+  "loss",
+  "hold",
+  "reset",
+  "disk-slow",
+  "transfer",
+  "membership",
+  "compact",
+  "snapshot",
+  "leader-hunt",
+  "commit-hunt",
+  "voter-restart",
+  "snapshot-hunt",
+  "lease-hunt",
+];
+/** Classes of faults in one run, on average. Few at a time reach further than all at once. */
+const CLASSES = 3;
+
 /** The concrete plan of an input: what is set stays, what is not set is drawn from the seed if `swarm` is on. */
 export function resolvePlan(input: PlanInput): Plan {
   const framed = parsePlan(input);
   if (!framed.swarm) return framed;
   const random = seededRandom(framed.seed).fork("swarm");
   const { swarm: _, ...fixed } = input;
-  const drawn = draw(framed, random);
+  const drawn = draw(fixed.faults ?? survivable, random);
   return parsePlan({
     ...drawn,
     ...fixed,
@@ -24,7 +51,7 @@ export function resolvePlan(input: PlanInput): Plan {
   });
 }
 
-function draw(plan: Plan, random: Random): PlanInput {
+function draw(allowed: readonly string[], random: Random): PlanInput {
   const pick = <T>(label: string, items: readonly T[]): T => random.fork(label).pick(items);
   const latencyMs = pick("latency", [0.5, 1, 1, 5, 20, 50]);
   // An election has to outlast several round trips, or no leader ever stays.
@@ -33,11 +60,13 @@ function draw(plan: Plan, random: Random): PlanInput {
     nodes: pick("nodes", [3, 3, 3, 5, 5, 4, 7]),
     concurrency: pick("concurrency", [3, 5, 10, 10, 20]),
     rate: pick("rate", [20, 50, 50, 100]),
-    faults: drawFaults(plan.faults, random.fork("faults")),
+    faults: drawFaults(allowed, random.fork("faults")),
     faultInterval: pick("fault-interval", [3, 5, 10]),
     raftkv: {
       tickMs,
       electionTicks: pick("election", [8, 10, 20]),
+      preVote: pick("pre-vote", [true, true, false]),
+      checkQuorum: pick("check-quorum", [true, true, false]),
       snapshotEvery: pick("snapshot", [20, 100, 1_000]),
       catchUpEntries: pick("catch-up", [0, 10, 200]),
       maxEntriesPerMessage: pick("entries", [1, 3, 64]),
@@ -56,9 +85,10 @@ function draw(plan: Plan, random: Random): PlanInput {
   };
 }
 
-/** Each class takes part with probability 1/2, at least one does. */
+/** Each class takes part with equal probability, at least one does. */
 function drawFaults(faults: readonly string[], random: Random): string[] {
   if (faults.length === 0) return [];
-  const drawn = faults.filter((fault) => random.fork(fault).chance(0.5));
+  const chance = Math.min(0.5, CLASSES / faults.length);
+  const drawn = faults.filter((fault) => random.fork(fault).chance(chance));
   return drawn.length > 0 ? drawn : [random.fork("only").pick(faults)];
 }
