@@ -2,6 +2,7 @@
  * Random life for a stepped cluster. A schedule is a list of numbers, each of which chooses the next step among those
  * that are possible, so that every list is a schedule and a shorter list is a simpler one.
  */
+import { isVoter } from "./configuration.ts";
 import type { ConfigChange, Index, MemberId } from "./message.ts";
 import { describeConfiguration } from "./quorum-overlap.ts";
 import { SteppedCluster, type SteppedMember, type Tuning } from "./stepped-cluster.ts";
@@ -320,19 +321,18 @@ function allApplied(cluster: SteppedCluster): boolean {
     (member) =>
       !configuration.includes(member.id) ||
       member.applied >= cluster.invariants.commit ||
-      isDeafLearner(cluster, member),
+      isDeaf(cluster, member),
   );
 }
 
 /**
- * A member that was removed in a term ahead of the leader's and came back as a learner ignores the leader and never
- * campaigns. Only pre-vote or check-quorum make it answer, as in etcd.
+ * A member whose term ran ahead while it lost its vote ignores the leader of an older term, who in turn never hears of
+ * it: as a learner it does not campaign, and before it knows that it is one, it asks those it remembers for votes.
+ * Only pre-vote or check-quorum make it answer, as in etcd.
  */
-function isDeafLearner(cluster: SteppedCluster, member: SteppedMember): boolean {
+function isDeaf(cluster: SteppedCluster, member: SteppedMember): boolean {
   const leader = newestLeader(cluster);
   if (cluster.answersOldLeaders || member.core === undefined || leader?.core === undefined) return false;
-  const { voters, votersOutgoing } = member.core.configuration;
-  return (
-    member.core.term > leader.core.term && !voters.includes(member.id) && !votersOutgoing.includes(member.id)
-  );
+  if (member.core.term <= leader.core.term) return false;
+  return !isVoter(member.core.configuration, member.id) || configurationsDiffer(cluster);
 }
