@@ -102,6 +102,8 @@ export class Node {
   #savingSnapshots = 0;
   /** Appends that wait until the incoming snapshot of the first one is saved. */
   readonly #held: Append[] = [];
+  /** Why this member must not start, if so. */
+  #refused: string | undefined;
   #started = false;
   #scheduled = false;
   #leader: MemberId = 0;
@@ -209,9 +211,6 @@ export class Node {
   }
 
   // Birth
-
-  /** Why this member must not start, if so. */
-  #refused: string | undefined;
 
   #recover(): Recovered {
     const { clusterId, member, members, join, bug } = this.#options;
