@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
+import { Testbed } from "../simulated/testbed.ts";
 import type { Connected } from "./client.ts";
 import type { NodeOptions } from "./node.ts";
-import { Testbed } from "./testbed.ts";
 
 const NAMES = ["n1", "n2", "n3"] as const;
 

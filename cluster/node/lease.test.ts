@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/runtime/runtime.ts";
+import { Testbed } from "../simulated/testbed.ts";
 import type { Connected } from "./client.ts";
-import { Testbed } from "./testbed.ts";
 
 const NAMES = ["n1", "n2", "n3"];
 const follower = (bed: Testbed) => NAMES.find((name) => name !== bed.leader()) as string;

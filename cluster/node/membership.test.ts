@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/runtime/runtime.ts";
+import { Testbed } from "../simulated/testbed.ts";
 import { type Member, Membership, type PeerView } from "./membership.ts";
 import type { NodeOptions } from "./node.ts";
-import { Testbed } from "./testbed.ts";
 
 const voter = (id: number): Member => ({ id, node: `n${id}`, learner: false });
 const learner = (id: number): Member => ({ id, node: `n${id}`, learner: true });

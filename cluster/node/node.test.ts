@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { SECOND } from "../../src/runtime/runtime.ts";
 import type { WatchResponse } from "../api.ts";
+import { TESTBED_OPTIONS, Testbed } from "../simulated/testbed.ts";
 import { Node } from "./node.ts";
-import { TESTBED_OPTIONS, Testbed } from "./testbed.ts";
 
 describe.each([
   ["streams", {}, {}],

@@ -2,10 +2,10 @@
 import type { Nanos, NodeId } from "../../src/history/op.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import { World } from "../../src/runtime/world.ts";
-import { Host } from "../simulated/host.ts";
-import { type NetworkOptions, SimulatedNetwork } from "../simulated/network.ts";
-import { type Connected, connect } from "./client.ts";
-import { Node, type NodeOptions } from "./node.ts";
+import { type Connected, connect } from "../node/client.ts";
+import { Node, type NodeOptions } from "../node/node.ts";
+import { Host } from "./host.ts";
+import { type NetworkOptions, SimulatedNetwork } from "./network.ts";
 
 /** What a node runs with unless a test says otherwise. */
 export const TESTBED_OPTIONS: Omit<NodeOptions, "member" | "members" | "join"> = {
