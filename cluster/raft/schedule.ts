@@ -260,6 +260,7 @@ export function heal(cluster: SteppedCluster): string | undefined {
   // Whoever has not heard that a change was committed counts by the old configuration, and may need the vote of a
   // former voter with a longer log, who refuses. It is the price of changes that come into force when applied.
   if (leader === undefined) return configurationsDiffer(cluster) ? undefined : "no leader emerged";
+  if (cluster.members.some((member) => isDeaf(cluster, member))) return undefined;
   if (proposed === undefined) return `leader n${leader.id} takes no proposal`;
   return `the proposal at index ${proposed} did not reach everybody`;
 }
@@ -318,10 +319,7 @@ function newestLeader(cluster: SteppedCluster): SteppedMember | undefined {
 function allApplied(cluster: SteppedCluster): boolean {
   const configuration = newestConfiguration(cluster);
   return cluster.members.every(
-    (member) =>
-      !configuration.includes(member.id) ||
-      member.applied >= cluster.invariants.commit ||
-      isDeaf(cluster, member),
+    (member) => !configuration.includes(member.id) || member.applied >= cluster.invariants.commit,
   );
 }
 
