@@ -13,7 +13,7 @@ import { MILLISECOND, type Runtime } from "../src/runtime/runtime.ts";
 export interface Damage {
   /** What was done to whom; becomes the value of the start's completion. */
   readonly evidence: { readonly [field: string]: Json };
-  /** Undoes it. Called once. */
+  /** Undoes it. If it rejects it is called again later, until it has succeeded once. */
   heal(): Promise<Healed>;
 }
 export interface Healed {
@@ -143,8 +143,8 @@ class SpanInjector implements Injector {
   async heal(): Promise<Json> {
     const damage = this.#damage;
     if (damage === undefined) return null;
-    this.#damage = undefined;
     const { evidence, bites } = await damage.heal();
+    this.#damage = undefined;
     this.#bites += bites;
     this.#runtime.trace("fault-heal", { fault: this.#spec.name });
     return { ...evidence, bites };

@@ -103,9 +103,11 @@ export interface Disks {
 export interface Members {
   /** Members by their own agreement: voters and learners. */
   list(): Promise<{ readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] }>;
-  /** Brings a node in, as a learner first if asked, with an empty disk. */
+  /**
+   * Makes a node a voter, with an empty disk if it was not one, and as a learner first if asked; does nothing to one
+   * that is a voter. Rejects if the cluster does not agree in time, and can be tried again.
+   */
   add(node: NodeId, learner: boolean): Promise<Json>;
-  promote(node: NodeId): Promise<Json>;
   /** Removes it from the cluster and wipes it. */
   remove(node: NodeId): Promise<Json>;
   transferLeader(to: NodeId): Promise<Json>;

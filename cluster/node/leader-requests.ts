@@ -66,15 +66,20 @@ export interface LeaderRequestsHost {
   ): "proposed" | "config-change-pending" | "refused";
 }
 
+/** Questions of one incarnation. */
+const QUESTIONS = 0x1_0000_0000;
+
 export class LeaderRequests {
   readonly #host: LeaderRequestsHost;
   readonly #asked = new Map<number, Asked>();
-  #lastId = 0;
+  /** Never used by another incarnation: an answer to an older question must not settle a newer one. */
+  #lastId: number;
   /** The transfer of leadership that this member, as the leader, was last asked for. */
   #transfer: { readonly to: MemberId; readonly reply: LeaderReply } | undefined;
 
-  constructor(host: LeaderRequestsHost) {
+  constructor(host: LeaderRequestsHost, incarnation: number) {
     this.#host = host;
+    this.#lastId = incarnation * QUESTIONS;
   }
 
   /** Answers here, or by way of the leader. */

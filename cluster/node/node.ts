@@ -165,7 +165,7 @@ export class Node {
     );
     this.#locks = new Locks(host);
     this.#hub = new WatchHub(this.#store, { bug: options.bug, maxEventsPerResponse: options.watchMaxEvents });
-    this.#leaderRequests = new LeaderRequests(host);
+    this.#leaderRequests = new LeaderRequests(host, this.#wal.incarnation);
     const requests = new Requests(runtime, host, { electionTimeout: options.electionTicks * options.tick });
     this.#server = new Server({
       hub: this.#hub,

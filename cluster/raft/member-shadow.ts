@@ -51,6 +51,8 @@ export class MemberShadow {
   #promisedTerm: Term;
   /** Whom it promised its vote, by term; across incarnations. */
   readonly #votes: Map<Term, MemberId>;
+  /** Where its log ended when it decided on the vote of a term; the answer may leave much later. */
+  readonly #decided = new Map<Term, LogNode>();
   /** Last commit index that was checked. */
   commit: Index;
   /** Last index handed out to be applied. */
@@ -125,6 +127,7 @@ export class MemberShadow {
       this.handedOut = index;
     }
     const nodes: LogNode[] = [];
+    const last = this.log.last;
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!;
       const previous = this.log.at(entry.index - 1);
@@ -149,18 +152,30 @@ export class MemberShadow {
       nodes.push(node);
     }
     this.#pending.push({ append, nodes, base });
+    this.#decide(append, last);
   }
 
-  /** The batch and all before it are durable. */
-  persisted(append: Append): void {
-    const position = this.#pending.findIndex((batch) => batch.append === append);
-    for (let i = 0; i <= position; i++) {
-      const batch = this.#pending[i]!;
-      if (batch.base !== undefined) this.disk.restart(batch.base);
-      for (const node of batch.nodes) this.disk.put(node);
-      if (batch.append.hard !== undefined) this.#diskHard = batch.append.hard;
+  /** Notes the votes of a batch. Whether they fell before or after its entries is not known: the shorter log counts. */
+  #decide(append: Append, before: LogNode): void {
+    for (let i = 0; i < append.afterSync.length; i++) {
+      const message = append.afterSync[i]!;
+      if (message.type !== "vote-response" || message.reject || this.#decided.has(message.term)) continue;
+      const after = this.log.last;
+      const shrunk = after.term < before.term || (after.term === before.term && after.index < before.index);
+      this.#decided.set(message.term, shrunk ? after : before);
     }
-    this.#pending.splice(0, position + 1);
+  }
+
+  /** The batch, one of those handed out by this incarnation, and all before it are durable. */
+  persisted(append: Append): void {
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.shift()!;
+      if (batch.base !== undefined) this.disk.restart(batch.base);
+      const { nodes } = batch;
+      for (let i = 0; i < nodes.length; i++) this.disk.put(nodes[i]!);
+      if (batch.append.hard !== undefined) this.#diskHard = batch.append.hard;
+      if (batch.append === append) return;
+    }
   }
 
   /** Gives its vote, or asks for votes, in a message that leaves it. */
@@ -175,7 +190,7 @@ export class MemberShadow {
   /** It votes for a candidate that made this claim. */
   checkVote(term: Term, candidate: MemberId, claim: Claim): void {
     // Entries of the term itself may have come from the elected leader, after the vote and before it was sent.
-    let own = this.log.last;
+    let own = this.#decided.get(term) ?? this.log.last;
     while (own.term >= term && own.previous !== undefined) own = own.previous;
     if (own.term < term && (own.term > claim.term || (own.term === claim.term && own.index > claim.index)))
       this.fail(

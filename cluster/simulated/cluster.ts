@@ -6,6 +6,7 @@ import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { World } from "../../src/runtime/world.ts";
 import type { KvApi } from "../api.ts";
 import { type Connected, connect } from "../node/client.ts";
+import type { Member } from "../node/membership.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
 import type { MemberRequest, MemberResponse } from "../node/protocol.ts";
 import type { MemberId } from "../raft/message.ts";
@@ -17,6 +18,9 @@ import type { SimulatedNetwork, Spoil } from "./network.ts";
 const CLIENTS = "clients";
 /** How long the cluster's own requests (probes, changes of membership) wait for an answer. */
 const OWN_TIMEOUT: Nanos = 2 * SECOND;
+
+/** How often a learner is tried before its promotion is given up. */
+const PROMOTIONS = 10;
 
 /** One machine and who lives on it. A node that was removed comes back as a new member. */
 interface Machine {
@@ -226,14 +230,12 @@ export class SimulatedCluster implements Cluster<KvApi> {
       },
       members: {
         list: async () => {
-          const answer = await this.#ask({ kind: "member-list" }, this.#byRank());
-          const members = answer.kind === "members" ? answer.members : [];
+          const members = await this.#list(this.#byRank());
           const named = (learner: boolean) =>
             members.filter((member) => member.learner === learner).map(({ node }) => node);
           return { voters: named(false), learners: named(true) };
         },
         add: async (node, learner) => this.#add(node, learner),
-        promote: async (node) => this.#promote(node),
         remove: async (node) => this.#remove(node),
         transferLeader: async (to) => {
           await this.#ask({ kind: "transfer-leader", to: this.#machine(to).member }, this.#byRank());
@@ -316,41 +318,58 @@ export class SimulatedCluster implements Cluster<KvApi> {
   }
 
   async #remove(node: NodeId): Promise<Json> {
-    const machine = this.#machine(node);
-    const { member } = machine;
+    const { member } = this.#machine(node);
     await this.#ask(
       { kind: "member-remove", id: member },
       this.#byRank().filter((other) => other !== node),
     );
-    machine.host.kill();
-    machine.host.disk.wipe();
-    machine.node = undefined;
-    this.#watch.wiped(member);
+    this.#wipe(node);
     return { member };
   }
 
-  async #add(node: NodeId, learner: boolean): Promise<Json> {
+  #wipe(node: NodeId): void {
     const machine = this.#machine(node);
-    const id = this.#nextMember++;
-    await this.#ask(
-      { kind: "member-add", id, node, learner },
-      this.#byRank().filter((other) => other !== node),
-    );
-    machine.member = id;
-    machine.join = true;
-    this.#start(node);
-    return { member: id };
+    machine.host.kill();
+    machine.host.disk.wipe();
+    machine.node = undefined;
+    this.#watch.wiped(machine.member);
   }
 
-  /** A learner has to catch up first; keeps asking until it has. */
-  async #promote(node: NodeId): Promise<Json> {
-    const { member } = this.#machine(node);
-    for (;;) {
+  async #list(nodes: readonly NodeId[]): Promise<readonly Member[]> {
+    const answer = await this.#ask({ kind: "member-list" }, nodes);
+    return answer.kind === "members" ? answer.members : [];
+  }
+
+  /** An earlier attempt may have gone through without an answer, in either direction: the cluster's list decides. */
+  async #add(node: NodeId, learner: boolean): Promise<Json> {
+    const machine = this.#machine(node);
+    const others = this.#byRank().filter((other) => other !== node);
+    let known = (await this.#list(others)).find((member) => member.node === node);
+    if (known === undefined) {
+      const id = this.#nextMember++;
+      await this.#ask({ kind: "member-add", id, node, learner }, others);
+      known = { id, node, learner };
+    }
+    if (known.id !== machine.member) {
+      this.#wipe(node);
+      machine.member = known.id;
+      machine.join = true;
+    }
+    machine.host.resume();
+    this.#start(node);
+    if (known.learner) await this.#promote(known.id);
+    return { member: known.id };
+  }
+
+  /** A learner has to catch up first. */
+  async #promote(member: MemberId): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
       try {
         await this.#ask({ kind: "member-promote", id: member }, this.#byRank());
-        return { member };
-      } catch {
-        await this.#sleep(200 * MILLISECOND);
+        return;
+      } catch (error) {
+        if (attempt === PROMOTIONS) throw error;
+        await this.#sleep(500 * MILLISECOND);
       }
     }
   }

@@ -47,6 +47,8 @@ export interface Run {
 
 /** Longest time, beyond the plan's duration, that setting up, recovering and final reads may take together. */
 const GRACE: Nanos = 900 * SECOND;
+/** How often a cure is tried. */
+const HEALING_ROUNDS = 60;
 
 export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
   const { plan, workload } = test;
@@ -222,12 +224,30 @@ class Recording<Api> {
 
   async #healAll(): Promise<Json> {
     const { cluster, runtime } = this.#stage;
-    for (const injector of this.#injectors.values()) await injector.heal();
     await cluster.can.recovery?.releaseCore();
+    await this.#healInjectors();
     const from = runtime.clock.monotonic();
     const bound = cluster.can.recovery?.bound ?? 60 * SECOND;
     const progress = await this.#within(cluster.ready(cluster.nodes), bound);
     return { nodes: cluster.nodes, bound, recovered: progress ? runtime.clock.monotonic() - from : null };
+  }
+
+  /** Heals every fault. One cure may have to wait for another: what fails is tried again after the rest. */
+  async #healInjectors(): Promise<void> {
+    let ailing = [...this.#injectors.values()];
+    for (let round = 1; ailing.length > 0; round++) {
+      const failed: Injector[] = [];
+      for (const injector of ailing) {
+        try {
+          await injector.heal();
+        } catch (error) {
+          if (round === HEALING_ROUNDS) throw error;
+          failed.push(injector);
+        }
+      }
+      ailing = failed;
+      if (ailing.length > 0) await new Promise<void>((resolve) => this.#stage.runtime.timer(SECOND, resolve));
+    }
   }
 
   /** True if `work` resolves before `bound` has passed. */
