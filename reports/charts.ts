@@ -135,6 +135,7 @@ export function charts(input: ChartInput): Chart[] {
           encoding: {
             x: seconds(input),
             x2: { field: "until" },
+            y2: { datum: 0 },
             y: { field: "percent", type: "quantitative", scale: { domain: [0, 100] }, title: "percent" },
           },
         },
@@ -224,6 +225,7 @@ function seconds(input: ChartInput): Spec {
     type: "quantitative",
     scale: { domain: [0, Math.max(1, input.until / 1e9)], nice: false, clamp: true },
     title: "seconds",
+    axis: { tickCount: 12 },
   };
 }
 
@@ -255,6 +257,7 @@ function plot(input: ChartInput, height: number, layers: readonly Spec[]): Spec 
     config: {
       font: "system-ui, sans-serif",
       view: { stroke: "var(--line)" },
+      axisY: { minExtent: 46 },
       axis: {
         labelColor: "var(--muted)",
         titleColor: "var(--muted)",

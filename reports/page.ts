@@ -11,6 +11,8 @@ import { type Content, Html, html, shortened, shown } from "./html.ts";
 import { membersOf, reigns } from "./leadership.ts";
 import { type Scene, type Story, tellStory, witnessOf } from "./story.ts";
 import { type FaultColour, safeColour, styleSheet } from "./style.ts";
+import { script, timelineSection } from "./timeline.ts";
+import { timelineData } from "./timeline-data.ts";
 import { at, counted, lasting } from "./wording.ts";
 
 export interface ReportOptions {
@@ -34,6 +36,14 @@ export async function renderReport(run: FinishedRun, options: ReportOptions): Pr
 ${verdictHeader(run, story, options.repeat)}
 ${story === undefined ? undefined : storySection(story)}
 ${checkersSection(run)}
+${timelineSection(
+  timelineData(
+    run,
+    scene,
+    colours.map(({ fault }) => fault),
+    story,
+  ),
+)}
 ${chartsSection(figures, svgs, colours, colourOf)}
 ${faultsSection(run, scene, colourOf)}
 ${planSection(run)}`;
@@ -73,6 +83,7 @@ ${nav}
 <main>${body}
 <footer>Written by Faultline ${version}. This file is complete: it loads nothing.</footer>
 </main>
+<script nonce="report">${script()}</script>
 </body>
 </html>
 `;
@@ -86,6 +97,7 @@ function navigation(story: boolean): Html {
   const links = [
     ...(story ? [["story", "What happened"]] : []),
     ["checkers", "Checkers"],
+    ["timeline", "Timeline"],
     ["charts", "Charts"],
     ["faults", "Faults"],
     ["plan", "Plan"],

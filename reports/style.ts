@@ -98,6 +98,24 @@ details[open]>summary{margin-bottom:.4rem}
 .diagram svg{min-width:720px}
 .tabs{display:flex;flex-wrap:wrap;gap:.4rem;margin:.5rem 0}
 .tabs button[aria-selected=true]{border-color:var(--focus);box-shadow:inset 0 -2px var(--focus)}
+button.strong{border-color:var(--invalid);color:var(--invalid);font-weight:600}
+.swatch.low{height:.35em;vertical-align:.1em}.swatch.hollow{border:2px solid;background:none}
+.controls{display:flex;flex-wrap:wrap;gap:.4rem .8rem;align-items:center;margin:.5rem 0;font-size:.88rem}
+.controls label{display:inline-flex;gap:.35rem;align-items:center;color:var(--muted)}
+#matches{color:var(--muted)}
+#timeline-frame{height:min(30rem,70vh);overflow-y:auto;overflow-x:hidden;border:1px solid var(--line);border-radius:6px 6px 0 0;display:grid}
+#timeline-frame>*{grid-area:1/1}
+#timeline-canvas{position:sticky;top:0;align-self:start;cursor:crosshair;touch-action:pan-y}
+#timeline-spacer{width:1px;pointer-events:none}
+#timeline-overview{display:block;width:100%;height:44px;border:1px solid var(--line);border-top:0;border-radius:0 0 6px 6px;cursor:pointer;touch-action:none}
+#details{min-height:3.4rem;border-left:3px solid var(--line);padding-left:.8rem}
+#details dd{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-weight:600;overflow-wrap:anywhere}
+#operations{position:relative;height:15rem;overflow:auto;border:1px solid var(--line);border-radius:6px}
+.line{position:absolute;left:0;top:0;width:100%;height:24px;line-height:24px;padding:0 .5rem;border-left:4px solid transparent;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;cursor:pointer;font:12.5px/24px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+.line[hidden]{display:none}
+.line.ok{border-left-color:var(--ok)}.line.fail{border-left-color:var(--fail)}.line.info{border-left-color:var(--info)}
+.line[aria-selected=true]{background:var(--focus);color:var(--panel)}
+#tooltip{position:fixed;z-index:5;max-width:26rem;background:var(--ink);color:var(--page);padding:.25rem .5rem;border-radius:4px;font:12.5px/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;pointer-events:none}
 footer{color:var(--muted);font-size:.85rem;margin:1rem 0 2rem}
 .visually-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media print{nav,button,.controls,.no-print{display:none!important}body{background:#fff;font-size:11pt}section,header{break-inside:auto;border-radius:0}figure,tr{break-inside:avoid}pre{max-height:none}}
