@@ -73,6 +73,12 @@ class Puppet {
     return append;
   }
 
+  /** Hands a message out that waits for the disk. */
+  answer(message: Message): void {
+    const ack = { term: this.term, lastIndex: 0, lastTerm: 0, snapshotIndex: 0 };
+    this.ready({ append: { entries: [], mustSync: true, afterSync: [message], ack } });
+  }
+
   /** Hands a batch out and makes it durable. */
   store(entries: readonly Entry[], hard?: HardState): void {
     this.observer.persisted(this.id, this.write(entries, hard));
@@ -215,6 +221,15 @@ describe("elections", () => {
     observer.sent(grant(2, 3, 2));
   });
 
+  it("judge a vote by the log it was decided on, not by what came before it was sent", () => {
+    const { observer, n3 } = committed();
+    observer.sent(request(1, 3, 2, 1, 1));
+    n3.follow(2);
+    n3.answer(grant(3, 1, 2));
+    n3.write([entry(1, 1), entry(2, 1)]);
+    observer.sent(grant(3, 1, 2));
+  });
+
   it("choose leaders that have everything committed in earlier terms", () => {
     const { n2, n3 } = committed();
     n2.lead(2);
@@ -237,6 +252,18 @@ describe("elections", () => {
 });
 
 describe("restarts", () => {
+  it("make late news of an older incarnation's disk meaningless", () => {
+    const { observer, n2 } = trio();
+    n2.follow(1);
+    const lost = n2.write([entry(1, 1)]);
+    n2.start({ hard: { term: 1, vote: 0, commit: 0 } });
+    n2.write([entry(1, 1)]);
+    observer.persisted(2, lost);
+    expect(violation(() => observer.sent(accept(2, 1, 1, 1)))).toMatchObject({
+      invariant: "acknowledge-durable",
+    });
+  });
+
   it("forget no vote that was given", () => {
     const { observer, n2 } = trio();
     observer.sent(grant(2, 1, 4));

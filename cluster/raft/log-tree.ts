@@ -104,7 +104,8 @@ export class LogPath {
 
   /** Replaces what is at the node's index and after it. */
   put(node: LogNode): void {
-    this.#nodes.length = node.index - this.#offset;
+    const position = node.index - this.#offset;
+    if (position < this.#nodes.length) this.#nodes.length = position;
     this.#nodes.push(node);
   }
 

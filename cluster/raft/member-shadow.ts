@@ -166,15 +166,17 @@ export class MemberShadow {
     }
   }
 
-  /** The batch, one of those handed out by this incarnation, and all before it are durable. */
+  /** The batch and all before it are durable; a batch of an earlier incarnation says nothing. */
   persisted(append: Append): void {
-    while (this.#pending.length > 0) {
+    let count = 0;
+    while (count < this.#pending.length && this.#pending[count]!.append !== append) count++;
+    if (count === this.#pending.length) return;
+    for (let i = 0; i <= count; i++) {
       const batch = this.#pending.shift()!;
       if (batch.base !== undefined) this.disk.restart(batch.base);
       const { nodes } = batch;
-      for (let i = 0; i < nodes.length; i++) this.disk.put(nodes[i]!);
+      for (let j = 0; j < nodes.length; j++) this.disk.put(nodes[j]!);
       if (batch.append.hard !== undefined) this.#diskHard = batch.append.hard;
-      if (batch.append === append) return;
     }
   }
 

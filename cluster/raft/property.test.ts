@@ -47,6 +47,28 @@ describe("a cluster under random schedules", () => {
   });
 });
 
+describe("a long life", () => {
+  it("may be compacted again and again: the observer forgets the past, and goes on", () => {
+    const cluster = build({
+      voters: 3,
+      spares: 0,
+      preVote: true,
+      checkQuorum: true,
+      maxEntriesPerMessage: 0,
+      maxInflightMessages: 8,
+      seed: 4,
+      bug: "",
+    });
+    for (let round = 0; round < 3000; round++) {
+      expect(heal(cluster)).toBeUndefined();
+      if (round % 100 !== 99) continue;
+      for (const member of cluster.members) cluster.compact(member);
+      cluster.crash(cluster.members[round % 3]!, 0);
+    }
+    expect(cluster.invariants.commit).toBeGreaterThan(3000);
+  });
+});
+
 /** Each is found within the given number of schedules, most of them within a few. */
 const found: readonly [bug: string, runs: number, what: RegExp][] = [
   ["vote-twice", 100, /one-vote-per-term|monotone-state/],
