@@ -9,6 +9,7 @@ import { type Chart, charts, drawn } from "./charts.ts";
 import { type FaultSpan, faultSpans, tellSpan } from "./fault-spans.ts";
 import { type Content, Html, html, shortened, shown } from "./html.ts";
 import { membersOf, reigns } from "./leadership.ts";
+import { spacetimeSection } from "./spacetime.ts";
 import { type Scene, type Story, tellStory, witnessOf } from "./story.ts";
 import { type FaultColour, safeColour, styleSheet } from "./style.ts";
 import { script, timelineSection } from "./timeline.ts";
@@ -32,6 +33,7 @@ export async function renderReport(run: FinishedRun, options: ReportOptions): Pr
   const until = run.history.events.at(-1)?.time ?? 0;
   const figures = charts({ run, scene, colourOf, until });
   const svgs = run.history.client.length === 0 ? [] : await drawn(figures);
+  const messages = spacetimeSection(run, scene, story, colourOf);
   const body = html`
 ${verdictHeader(run, story, options.repeat)}
 ${story === undefined ? undefined : storySection(story)}
@@ -44,10 +46,12 @@ ${timelineSection(
     story,
   ),
 )}
+${messages}
 ${chartsSection(figures, svgs, colours, colourOf)}
 ${faultsSection(run, scene, colourOf)}
 ${planSection(run)}`;
-  return page(title(run), styleSheet(colours), navigation(story !== undefined), body).text;
+  return page(title(run), styleSheet(colours), navigation(story !== undefined, messages !== undefined), body)
+    .text;
 }
 
 function sceneOf(run: FinishedRun): Scene {
@@ -93,11 +97,12 @@ function title({ plan, result }: FinishedRun): string {
   return `${result?.validity ?? "unfinished"}: ${plan.workload}, seed ${plan.seed}`;
 }
 
-function navigation(story: boolean): Html {
+function navigation(story: boolean, messages: boolean): Html {
   const links = [
     ...(story ? [["story", "What happened"]] : []),
     ["checkers", "Checkers"],
     ["timeline", "Timeline"],
+    ...(messages ? [["messages", "Messages"]] : []),
     ["charts", "Charts"],
     ["faults", "Faults"],
     ["plan", "Plan"],

@@ -89,13 +89,28 @@ td.value{overflow-wrap:anywhere;max-width:24rem}
 .swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.85rem;color:var(--muted);margin:.3rem 0}
 figure{margin:1.1rem 0 0}
-figure>svg,.diagram svg{display:block;max-width:100%;height:auto}
+figure>svg,.diagram svg{display:block;height:auto}
 figcaption{font-size:.88rem;color:var(--muted)}
 figcaption b{color:var(--ink)}
 details>summary{cursor:pointer}
 details[open]>summary{margin-bottom:.4rem}
 .diagram{overflow-x:auto}
-.diagram svg{min-width:720px}
+figure>svg{max-width:100%}
+.diagram svg{max-width:none;font:11px system-ui,sans-serif}
+.diagram text{fill:var(--muted)}.diagram .name{text-anchor:end;fill:var(--ink);font-weight:600;font-size:13px}.diagram .time{text-anchor:middle}
+.diagram .tick{stroke:var(--line)}.diagram .life{stroke:var(--muted);stroke-width:1.2}.diagram .moment{stroke:var(--witness);stroke-dasharray:3 4}
+.diagram .leads{stroke:var(--leader);stroke-width:6}.diagram .term{fill:var(--leader);font-weight:600}
+.diagram .dead{fill:var(--panel);stroke:var(--invalid);stroke-dasharray:3 2}.diagram .frozen{fill:var(--line);stroke:var(--muted)}
+.diagram .band rect{opacity:.13}
+.diagram .event text{text-anchor:middle;fill:var(--ink);font-size:14px}
+.diagram .proof rect{fill:var(--panel);stroke:var(--witness);stroke-width:2}.diagram .proof text{fill:var(--witness);font-weight:600}
+.message path{fill:none;stroke:var(--muted);stroke-width:1.1;opacity:.75}
+.message.append path{stroke:var(--ok)}.message.vote path{stroke:var(--info);stroke-width:1.8;opacity:1}.message.client path{stroke:var(--node2)}
+.message.lost path{stroke:var(--invalid);stroke-dasharray:4 2}
+.message path.reach{stroke:transparent;stroke-width:8;opacity:1}
+.message:hover path:not(.reach){stroke-width:3;opacity:1}
+.key::before{content:"";display:inline-block;width:1.4em;border-top:3px solid var(--muted);margin-right:.4em;vertical-align:.25em}
+.key.vote::before{border-color:var(--info)}.key.append::before{border-color:var(--ok)}.key.client::before{border-color:var(--node2)}.key.lost::before{border-top:3px dashed var(--invalid)}
 .tabs{display:flex;flex-wrap:wrap;gap:.4rem;margin:.5rem 0}
 .tabs button[aria-selected=true]{border-color:var(--focus);box-shadow:inset 0 -2px var(--focus)}
 button.strong{border-color:var(--invalid);color:var(--invalid);font-weight:600}
