@@ -19,6 +19,8 @@ const CLIENTS = "clients";
 /** How long the cluster's own requests (probes, changes of membership) wait for an answer. */
 const OWN_TIMEOUT: Nanos = 2 * SECOND;
 
+/** What a fault is told that aimed at a node of the core. */
+const SPARED = "spared: it belongs to the core that has to recover";
 /** How often a learner is tried before its promotion is given up. */
 const PROMOTIONS = 10;
 
@@ -30,6 +32,8 @@ interface Machine {
   join: boolean;
   /** The newest incarnation, dead or alive. */
   node: Node | undefined;
+  /** What disk faults had done when they were ended for the sake of the core. */
+  diskEffects: { readonly [effect: string]: number };
 }
 
 export class SimulatedCluster implements Cluster<KvApi> {
@@ -43,7 +47,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
   readonly #initial: NodeOptions["members"];
   readonly #spoils = new Set<PairSpoil>();
   #nextMember: MemberId;
-  /** Isolates the core from the others during recovery. */
+  /** Nodes that no fault may touch: those that have to recover. */
+  readonly #core = new Set<NodeId>();
+  /** Isolates the core from the others. */
   #moat: Spoil | undefined;
 
   constructor(world: World, network: SimulatedNetwork, plan: Plan, watch: InvariantWatch) {
@@ -61,6 +67,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         member: i + 1,
         join: false,
         node: undefined,
+        diskEffects: {},
       };
       watch.watchDisk(machine.host.disk, () => machine.member);
       this.#machines.set(name, machine);
@@ -185,19 +192,20 @@ export class SimulatedCluster implements Cluster<KvApi> {
   #abilities(): Abilities {
     return {
       processes: {
-        kill: async (node) => this.#kill(node),
+        kill: async (node) => this.#strike(node, (host) => this.#kill(host)),
         // The node has no goodbye of its own: its kernel closes its connections either way.
-        stop: async (node) => this.#kill(node),
-        powerOff: async (node) => this.#powerOff(node),
+        stop: async (node) => this.#strike(node, (host) => this.#kill(host)),
+        powerOff: async (node) => this.#strike(node, (host) => this.#powerOff(host)),
         start: async (node) => {
           this.#machine(node).host.resume();
           this.#start(node);
           return { incarnation: this.#machine(node).host.incarnations };
         },
-        pause: async (node) => {
-          this.#machine(node).host.pause();
-          return null;
-        },
+        pause: async (node) =>
+          this.#strike(node, (host) => {
+            host.pause();
+            return null;
+          }),
         resume: async (node) => {
           this.#machine(node).host.resume();
           return null;
@@ -206,18 +214,20 @@ export class SimulatedCluster implements Cluster<KvApi> {
       },
       links: {
         spoil: async (pairs, fault) => this.#spoil(pairs, fault),
-        reset: async (a, b) => this.#network.reset(a, b),
-        resetClients: async (node) => this.#network.reset(node, CLIENTS),
+        reset: async (a, b) => (this.#core.has(a) && this.#core.has(b) ? SPARED : this.#network.reset(a, b)),
+        resetClients: async (node) => this.#strike(node, () => this.#network.reset(node, CLIENTS)),
       },
       clocks: {
-        jump: async (node, by) => {
-          this.#machine(node).host.jump(by);
-          return { offset: this.#machine(node).host.clock.offset };
-        },
-        drift: async (node, rate) => {
-          this.#machine(node).host.drift(rate);
-          return { rate };
-        },
+        jump: async (node, by) =>
+          this.#strike(node, (host) => {
+            host.jump(by);
+            return { offset: host.clock.offset };
+          }),
+        drift: async (node, rate) =>
+          this.#strike(node, (host) => {
+            host.drift(rate);
+            return { rate };
+          }),
         reset: async (node) => {
           this.#machine(node).host.resetClock();
           return null;
@@ -225,8 +235,8 @@ export class SimulatedCluster implements Cluster<KvApi> {
         offset: async (node) => this.#machine(node).host.clock.offset,
       },
       disks: {
-        spoil: async (node, fault) => this.#machine(node).host.disk.spoil(fault),
-        heal: async (node) => this.#machine(node).host.disk.heal(),
+        spoil: async (node, fault) => this.#strike(node, (host) => host.disk.spoil(fault)),
+        heal: async (node) => this.#healDisk(node),
       },
       members: {
         list: async () => {
@@ -267,30 +277,40 @@ export class SimulatedCluster implements Cluster<KvApi> {
     });
   }
 
-  #kill(node: NodeId): Json {
-    const { host } = this.#machine(node);
+  /** Damages a node, unless it belongs to a core that must be left in peace. */
+  #strike(node: NodeId, damage: (host: Host) => Json): Json {
+    return this.#core.has(node) ? SPARED : damage(this.#machine(node).host);
+  }
+
+  #kill(host: Host): Json {
     host.kill();
     return { incarnation: host.incarnations };
   }
 
-  #powerOff(node: NodeId): Json {
-    const { host } = this.#machine(node);
+  #powerOff(host: Host): Json {
     const lost = host.powerOff();
     return { incarnation: host.incarnations, lost };
   }
 
+  /** Effects since the last heal, counting those of which the recovery of a core made an end. */
+  #healDisk(node: NodeId): { readonly [effect: string]: number } {
+    const machine = this.#machine(node);
+    const effects = sum(machine.diskEffects, machine.host.disk.heal());
+    machine.diskEffects = {};
+    return effects;
+  }
+
   #spoil(pairs: readonly (readonly [NodeId, NodeId])[], fault: LinkFault): LinkHandle {
-    const spoils = pairs.map(
-      ([from, to]) => new PairSpoil(from, to, this.#network.spoil([[from, to]], fault)),
-    );
+    const spared = (node: NodeId) => this.#core.has(node) || node === CLIENTS;
+    const hit = this.#core.size === 0 ? pairs : pairs.filter(([from, to]) => !(spared(from) && spared(to)));
+    const spoils = hit.map(([from, to]) => new PairSpoil(from, to, this.#network.spoil([[from, to]], fault)));
     for (const spoil of spoils) this.#spoils.add(spoil);
     return {
       heal: async () => {
-        const effects: { [effect: string]: number } = {};
+        let effects: { readonly [effect: string]: number } = {};
         for (const spoil of spoils) {
           this.#spoils.delete(spoil);
-          for (const [effect, count] of Object.entries(spoil.spoil.heal()))
-            effects[effect] = (effects[effect] ?? 0) + count;
+          effects = sum(effects, spoil.spoil.heal());
         }
         return effects;
       },
@@ -384,11 +404,12 @@ export class SimulatedCluster implements Cluster<KvApi> {
         for (const spoil of this.#spoils)
           if (inside.has(spoil.from) && inside.has(spoil.to)) spoil.spoil.heal();
         for (const node of core) {
-          const { host } = this.#machine(node);
-          host.disk.heal();
-          host.resetClock();
-          host.resume();
+          const machine = this.#machine(node);
+          machine.diskEffects = sum(machine.diskEffects, machine.host.disk.heal());
+          machine.host.resetClock();
+          machine.host.resume();
           this.#start(node);
+          this.#core.add(node);
         }
         const outside = this.nodes.filter((node) => !inside.has(node));
         const moat = core.flatMap((a) => outside.flatMap((b) => [[a, b] as const, [b, a] as const]));
@@ -397,6 +418,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
       },
       releaseCore: async () => {
         this.#moat?.heal();
+        this.#core.clear();
       },
     };
   }
@@ -426,4 +448,13 @@ class PairSpoil {
     this.to = to;
     this.spoil = spoil;
   }
+}
+
+function sum(
+  a: { readonly [effect: string]: number },
+  b: { readonly [effect: string]: number },
+): { readonly [effect: string]: number } {
+  const total: { [effect: string]: number } = { ...a };
+  for (const [effect, count] of Object.entries(b)) total[effect] = (total[effect] ?? 0) + count;
+  return total;
 }
