@@ -87,11 +87,16 @@ function silenced(found: readonly Reign[], messages: FinishedRun["messages"]): R
   });
 }
 
-/** Pairs of reigns of different nodes at the same time; `older` has the smaller term. */
-export function doubleReigns(
-  all: readonly Reign[],
-): { older: Reign; newer: Reign; from: Nanos; until: Nanos }[] {
-  const pairs: { older: Reign; newer: Reign; from: Nanos; until: Nanos }[] = [];
+/** Two nodes that led at the same time; `older` has the smaller term. */
+export interface DoubleReign {
+  readonly older: Reign;
+  readonly newer: Reign;
+  readonly from: Nanos;
+  readonly until: Nanos;
+}
+
+export function doubleReigns(all: readonly Reign[]): DoubleReign[] {
+  const pairs: DoubleReign[] = [];
   for (let i = 0; i < all.length; i++) {
     for (let j = i + 1; j < all.length; j++) {
       const [a, b] = [all[i] as Reign, all[j] as Reign];
@@ -107,30 +112,47 @@ export function doubleReigns(
 }
 
 export interface Belief {
-  readonly role: "leader" | "follower" | "candidate" | "unknown";
+  readonly role: "leader" | "follower" | "candidate";
   readonly term: number;
   /** Whom it took for the leader: who won the term, if just one did. */
   readonly leader: NodeId | undefined;
 }
 
-/** What `node` had last said of itself by `time`; undefined if it had said nothing. */
-export function belief(
-  trace: FinishedRun["trace"],
-  all: readonly Reign[],
-  node: NodeId,
-  time: Nanos,
-): Belief | undefined {
-  let last: FinishedRun["trace"][number] | undefined;
-  for (const event of trace) {
-    if (event.time > time) break;
-    if (event.node === node && ROLES.has(event.kind)) last = event;
+/** What each node had last said of itself, at any time. */
+export class Beliefs {
+  /** By node, its changes of role in order of time. */
+  readonly #changes = new Map<NodeId, FinishedRun["trace"][number][]>();
+  /** By term, who won it, in order of time. */
+  readonly #winners = new Map<number, Reign[]>();
+
+  constructor(trace: FinishedRun["trace"], all: readonly Reign[]) {
+    for (const event of trace) {
+      if (!ROLES.has(event.kind)) continue;
+      const changes = this.#changes.get(event.node);
+      if (changes === undefined) this.#changes.set(event.node, [event]);
+      else changes.push(event);
+    }
+    for (const reign of all) this.#winners.set(reign.term, [...(this.#winners.get(reign.term) ?? []), reign]);
   }
-  if (last === undefined) return undefined;
-  const term = Number(last.detail.term);
-  const winners = all.filter((reign) => reign.term === term && reign.from <= time);
-  const role =
-    last.kind === "become-leader" ? "leader" : last.kind === "become-follower" ? "follower" : "candidate";
-  return { role, term, leader: winners.length === 1 ? (winners[0] as Reign).node : undefined };
+
+  /** Undefined if the node had said nothing by `time`. */
+  of(node: NodeId, time: Nanos): Belief | undefined {
+    const changes = this.#changes.get(node) ?? [];
+    let low = 0;
+    let high = changes.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((changes[middle] as FinishedRun["trace"][number]).time <= time) low = middle + 1;
+      else high = middle;
+    }
+    const last = changes[low - 1];
+    if (last === undefined) return undefined;
+    const term = Number(last.detail.term);
+    const winners = (this.#winners.get(term) ?? []).filter((reign) => reign.from <= time);
+    const role =
+      last.kind === "become-leader" ? "leader" : last.kind === "become-follower" ? "follower" : "candidate";
+    return { role, term, leader: winners.length === 1 ? (winners[0] as Reign).node : undefined };
+  }
 }
 
 /** The members of the cluster that the run speaks of, in natural order: n2 before n10. */

@@ -10,7 +10,7 @@ import type { Nanos, NodeId } from "../src/history/op.ts";
 import type { FinishedRun } from "../src/store/run-directory.ts";
 import { type FaultSpan, tellSpan } from "./fault-spans.ts";
 import { gravity, invariant, meaning, promise } from "./glossary.ts";
-import { belief, doubleReigns, type Reign } from "./leadership.ts";
+import { Beliefs, type DoubleReign, doubleReigns, type Reign } from "./leadership.ts";
 import { at, counted, lasting, listed } from "./wording.ts";
 
 export interface Story {
@@ -47,11 +47,14 @@ export function tellStory(run: FinishedRun, scene: Scene): Story | undefined {
   const from = witness[0]?.invokeTime ?? moment ?? eventTime(run, anomaly) ?? 0;
   const end = run.history.events.at(-1)?.time ?? from;
   const until = Math.max(from, ...witness.map((op) => Math.min(op.completeTime, end)));
-  const told: Told = { run, scene, anomaly, verdict, witness, from, until };
+  const beliefs = new Beliefs(run.trace, scene.reigns);
+  const told: Told = { run, scene, beliefs, anomaly, verdict, witness, from, until };
+  const rivals = rivalsOf(told);
   const chapters = [
+    { title: "In short", sentences: inShort(told, rivals) },
     { title: "The promise", sentences: thePromise(told) },
-    { title: "What clients saw", sentences: whatHappened(told) },
-    { title: "What the nodes believed", sentences: beliefs(told) },
+    { title: witness.length > 0 ? "What clients saw" : "What was seen", sentences: whatHappened(told) },
+    { title: "What the nodes believed", sentences: believed(told, rivals) },
     { title: "What was broken at the time", sentences: faults(told) },
     { title: "Inside the cluster", sentences: inside(told) },
     { title: "What else was found", sentences: others(told) },
@@ -62,6 +65,7 @@ export function tellStory(run: FinishedRun, scene: Scene): Story | undefined {
 interface Told {
   readonly run: FinishedRun;
   readonly scene: Scene;
+  readonly beliefs: Beliefs;
   readonly anomaly: Anomaly;
   readonly verdict: Verdict;
   readonly witness: readonly Operation[];
@@ -69,7 +73,10 @@ interface Told {
   readonly until: Nanos;
 }
 
-/** What clients could see comes before what went on inside; then the graver, the shorter proof, the earlier. */
+/**
+ * What clients could see comes before what went on inside, and that before what merely took too long; then the
+ * graver, the shorter proof, the earlier.
+ */
 export function strongest(
   verdicts: readonly Verdict[],
 ): { readonly anomaly: Anomaly; readonly verdict: Verdict } | undefined {
@@ -79,8 +86,8 @@ export function strongest(
   for (const verdict of verdicts) {
     if (verdict.validity !== "invalid") continue;
     for (const anomaly of verdict.anomalies) {
-      const seen = anomaly.witness.length > 0 ? 0 : 1;
-      const rank = [seen, gravity(anomaly), anomaly.witness.length, anomaly.witness[0] ?? 0];
+      const kind = anomaly.guarantee.startsWith("liveness") ? 2 : anomaly.witness.length > 0 ? 0 : 1;
+      const rank = [kind, gravity(anomaly), anomaly.witness.length, anomaly.witness[0] ?? 0];
       if (best === undefined || before(rank, best.rank)) best = { anomaly, verdict, rank };
     }
   }
@@ -118,7 +125,7 @@ function headline(anomaly: Anomaly): string {
   if (entry === undefined) {
     return anomaly.witness.length > 0
       ? `A promise was broken: ${anomaly.guarantee} does not hold (${anomaly.name}).`
-      : `A rule inside the cluster was broken (${anomaly.name}), though no client has noticed in this run.`;
+      : `A rule inside the cluster was broken, though no client noticed in this run: ${invariant(anomaly.name) ?? anomaly.guarantee} (${anomaly.name}).`;
   }
   const name = entry.known === undefined ? anomaly.name : entry.known;
   return `A promise was broken: ${entry.what} (${name}).`;
@@ -134,7 +141,7 @@ function thePromise({ anomaly }: Told): string[] {
 }
 
 function whatHappened({ anomaly, witness, from, until }: Told): string[] {
-  const sentences = [sentence(anomaly.explanation)];
+  const sentences = [sentence(explained(anomaly))];
   if (witness.length > 1) {
     const span = until - from;
     sentences.push(
@@ -144,44 +151,102 @@ function whatHappened({ anomaly, witness, from, until }: Told): string[] {
   return sentences;
 }
 
-/** For each node that a witness asked, what it took itself and others for when it answered. */
-function beliefs(told: Told): string[] {
-  const { run, scene, witness, from, until } = told;
-  if (run.trace.length === 0) return [];
+/** The explanation, without the name that some begin with. */
+function explained({ name, explanation }: Anomaly): string {
+  return explanation.startsWith(`${name}: `) ? explanation.slice(name.length + 2) : explanation;
+}
+
+/** Two leaders at once, and what their clients got meanwhile. */
+interface Rivals extends DoubleReign {
+  /** Successful operations at nodes that were in the term of either, and those nodes. */
+  readonly olderSide: Side;
+  readonly newerSide: Side;
+}
+interface Side {
+  readonly succeeded: number;
+  readonly nodes: readonly NodeId[];
+}
+
+/** The two leaders at once that are nearest to the witness, if there were any. */
+function rivalsOf(told: Told): Rivals | undefined {
+  const near = doubleReigns(told.scene.reigns)
+    .filter((pair) => pair.from <= told.until && pair.until >= told.from - SHORTLY)
+    .sort((a, b) => distance(a, told) - distance(b, told) || a.from - b.from)[0];
+  if (near === undefined) return undefined;
+  const side = (term: number): Side => {
+    const nodes = new Set<NodeId>();
+    let succeeded = 0;
+    for (const { type, node, completeTime } of told.run.history.client) {
+      if (type !== "ok" || node === undefined || completeTime < near.from || completeTime > near.until)
+        continue;
+      if (told.beliefs.of(node, completeTime)?.term !== term) continue;
+      succeeded++;
+      nodes.add(node);
+    }
+    return { succeeded, nodes: told.scene.nodes.filter((node) => nodes.has(node)) };
+  };
+  return { ...near, olderSide: side(near.older.term), newerSide: side(near.newer.term) };
+}
+
+/** One sentence, if all of it is known: who was cut off from whom, who led on either side, who was answered. */
+function inShort({ scene }: Told, rivals: Rivals | undefined): string[] {
+  if (rivals === undefined) return [];
+  const { older, newer, olderSide, newerSide } = rivals;
+  if (olderSide.succeeded === 0 || newerSide.succeeded === 0) return [];
+  const cut = scene.spans.find(
+    (span) =>
+      span.from <= rivals.until &&
+      span.until >= rivals.from &&
+      span.cut.some(
+        ([a, b]) => (a === older.node && b === newer.node) || (a === newer.node && b === older.node),
+      ),
+  );
+  const opening = cut === undefined ? "At the same time" : `While ${tellSpan(cut, scene.nodes)}`;
+  return [
+    `${opening}, ${older.node} took itself for the leader of term ${older.term} and ${newer.node} for that of term ${newer.term}, and clients of both were answered.`,
+  ];
+}
+
+/** Who led at once, and for each node that a witness asked, what it took itself and others for when it answered. */
+function believed(told: Told, rivals: Rivals | undefined): string[] {
+  const { witness, until } = told;
   const sentences: string[] = [];
-  const rivals = doubleReigns(scene.reigns)
-    .filter((pair) => pair.from <= until && pair.until >= from - SHORTLY)
-    .sort((a, b) => distance(a, told) - distance(b, told));
-  const rival = rivals[0];
-  if (rival !== undefined) {
-    const { older, newer } = rival;
+  if (rivals !== undefined) {
+    const { older, newer, olderSide, newerSide } = rivals;
     sentences.push(
-      `Two nodes led at the same time, for ${lasting(rival.until - rival.from)}: ${reignWords(older)}; ${reignWords(newer)}.`,
-      ...answers(told, rival),
+      `Two nodes took themselves for the leader at the same time, for ${lasting(rivals.until - rivals.from)}: ${reignWords(older)}; ${reignWords(newer)}.`,
+      `Meanwhile ${sideWords(older.term, olderSide)}, and ${sideWords(newer.term, newerSide)}.`,
+    );
+    if (olderSide.succeeded > 0 && newerSide.succeeded > 0)
+      sentences.push(
+        "A leader that was cut off may believe in itself for a while, but it must not confirm anything to its clients.",
+      );
+  }
+  const said = new Set<string>();
+  for (const op of witness.slice(-6)) {
+    if (op.node === undefined) continue;
+    const when = Math.min(op.completeTime, until);
+    const held = told.beliefs.of(op.node, when);
+    if (held === undefined) continue;
+    const words = {
+      leader: `took itself for the leader of term ${held.term}`,
+      follower: `was in term ${held.term}${held.leader === undefined ? "" : `, led by ${held.leader}`}`,
+      candidate: `was looking for a leader, in term ${held.term}`,
+    }[held.role];
+    const line = `${op.node} ${words}`;
+    if (said.has(line)) continue;
+    said.add(line);
+    sentences.push(
+      `${Number.isFinite(op.completeTime) ? `When ${who(op)} was answered at ${at(when)}` : `${capital(who(op))} was never answered; at ${at(when)}`}, ${line}.`,
     );
   }
-  const asked = witness.slice(-6).flatMap((op) => {
-    if (op.node === undefined) return [];
-    const when = Math.min(op.completeTime, until);
-    const held = belief(run.trace, scene.reigns, op.node, when);
-    return held === undefined ? [] : [{ op, held }];
-  });
-  const told1 = new Set<string>();
-  for (const { op, held } of asked) {
-    const node = op.node as NodeId;
-    const words =
-      held.role === "leader"
-        ? `took itself for the leader of term ${held.term}`
-        : held.role === "follower"
-          ? `was in term ${held.term}${held.leader === undefined ? "" : `, led by ${held.leader}`}`
-          : `was looking for a leader, in term ${held.term}`;
-    const line = `${node} ${words}`;
-    if (told1.has(line)) continue;
-    told1.add(line);
-    const when = Math.min(op.completeTime, until);
-    sentences.push(`When ${who(op)} was answered at ${at(when)}, ${line}.`);
-  }
   return sentences;
+}
+
+function sideWords(term: number, { succeeded, nodes }: Side): string {
+  return succeeded === 0
+    ? `no operation succeeded at nodes in term ${term}`
+    : `${counted(succeeded, "operation")} succeeded at ${listed(nodes)}, in term ${term}`;
 }
 
 function distance(pair: { readonly from: Nanos; readonly until: Nanos }, told: Told): number {
@@ -196,42 +261,7 @@ function reignWords(reign: Reign): string {
     "fell silent": `and was last heard of as leader at ${at(reign.until)}`,
     "end of run": "until the end of the run",
   }[reign.end];
-  return `${reign.node} led term ${reign.term} from ${at(reign.from)} ${end}`;
-}
-
-/** How many operations succeeded on either side while two nodes led. */
-function answers(told: Told, pair: { older: Reign; newer: Reign; from: Nanos; until: Nanos }): string[] {
-  const { run, scene } = told;
-  const sides = new Map<number, { count: number; nodes: Set<NodeId> }>();
-  for (const op of run.history.client) {
-    if (
-      op.type !== "ok" ||
-      op.node === undefined ||
-      op.completeTime < pair.from ||
-      op.completeTime > pair.until
-    )
-      continue;
-    const held = belief(run.trace, scene.reigns, op.node, op.completeTime);
-    if (held === undefined) continue;
-    const side = sides.get(held.term) ?? { count: 0, nodes: new Set<NodeId>() };
-    side.count++;
-    side.nodes.add(op.node);
-    sides.set(held.term, side);
-  }
-  const [old, young] = [sides.get(pair.older.term), sides.get(pair.newer.term)];
-  if (old === undefined && young === undefined) return [];
-  const side = (term: number, of: typeof old): string =>
-    of === undefined
-      ? `no operation succeeded at nodes in term ${term}`
-      : `${counted(of.count, "operation")} succeeded at ${listed([...of.nodes].sort())}, in term ${term}`;
-  return [
-    `Meanwhile ${side(pair.older.term, old)}, and ${side(pair.newer.term, young)}.`,
-    ...(old !== undefined && young !== undefined
-      ? [
-          "A leader that was cut off may believe in itself for a while, but clients of both sides must not be served.",
-        ]
-      : []),
-  ];
+  return `${reign.node} of term ${reign.term} from ${at(reign.from)} ${end}`;
 }
 
 function faults({ scene, from, until, run }: Told): string[] {
@@ -273,7 +303,7 @@ function inside({ run, anomaly, from, until }: Told): string[] {
           ? ""
           : ` at ${at(time)}${time < from ? `, ${lasting(from - time)} before the first of these operations` : ""}`;
       sentences.push(
-        `The first rule of raft that broke was ${found.name}${rule === undefined ? "" : ` (${rule})`}${when}: ${sentence(found.explanation.replace(`${found.name}: `, ""))}`,
+        `The first rule of raft that broke was ${found.name}${rule === undefined ? "" : ` (${rule})`}${when}: ${sentence(explained(found))}`,
       );
     }
   }
@@ -282,7 +312,7 @@ function inside({ run, anomaly, from, until }: Told): string[] {
   for (const event of truncated.slice(0, 3)) {
     const { from: first, previousLast } = event.detail;
     sentences.push(
-      `At ${at(event.time)} ${event.node} threw away entries ${String(first)} to ${String(previousLast)} of its log.`,
+      `At ${at(event.time)} ${event.node} threw away ${first === previousLast ? `entry ${String(first)}` : `entries ${String(first)} to ${String(previousLast)}`} of its log.`,
     );
   }
   for (const end of run.result?.nodeEnds ?? []) {
@@ -311,7 +341,7 @@ function who(op: Operation): string {
 }
 
 function sentence(text: string): string {
-  const trimmed = text.trim();
+  const trimmed = capital(text.trim());
   return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
