@@ -6,6 +6,7 @@
 import type { Nanos, NodeId } from "../src/history/op.ts";
 import type { FinishedRun } from "../src/store/run-directory.ts";
 import type { FaultSpan } from "./fault-spans.ts";
+import { shortened, visible } from "./html.ts";
 import type { Reign } from "./leadership.ts";
 import { latencies, OUTCOMES, QUANTILES, quantiles, rates, sampled, slices } from "./series.ts";
 import type { Scene } from "./story.ts";
@@ -174,7 +175,7 @@ export function charts(input: ChartInput): Chart[] {
 
 function leaders(input: ChartInput): Chart {
   const values = input.scene.reigns.slice(0, MOST_SPANS).map((reign: Reign) => ({
-    node: reign.node,
+    node: plain(reign.node),
     second: reign.from / 1e9,
     until: reign.until / 1e9,
     term: reign.term,
@@ -182,8 +183,7 @@ function leaders(input: ChartInput): Chart {
   const y = {
     field: "node",
     type: "nominal",
-    sort: [...input.scene.nodes],
-    scale: { domain: [...input.scene.nodes] },
+    scale: { domain: input.scene.nodes.map(plain) },
     title: null,
   };
   return {
@@ -211,10 +211,15 @@ function leaders(input: ChartInput): Chart {
   };
 }
 
+/** Names end up in vega's own expressions, which choke on what no name should hold. */
+function plain(name: string): string {
+  return shortened(visible(name), 24);
+}
+
 function byNode(nodes: readonly NodeId[]): Spec {
   return {
     field: "node",
-    scale: { domain: [...nodes], range: nodes.map((_, i) => `var(--node${i % 9})`) },
+    scale: { domain: nodes.map(plain), range: nodes.map((_, i) => `var(--node${i % 9})`) },
     title: null,
   };
 }
@@ -234,8 +239,8 @@ function plot(input: ChartInput, height: number, layers: readonly Spec[]): Spec 
   const spans = input.scene.spans
     .filter((span) => span.refused === undefined)
     .slice(0, MOST_SPANS)
-    .map((span) => ({ second: span.from / 1e9, until: span.until / 1e9, fault: span.fault }));
-  const names = [...new Set(spans.map(({ fault }) => fault))];
+    .map((span) => ({ second: span.from / 1e9, until: span.until / 1e9, fault: plain(span.fault) }));
+  const names = [...new Set(input.scene.spans.map(({ fault }) => fault))];
   return {
     width: WIDTH,
     height,
@@ -249,7 +254,11 @@ function plot(input: ChartInput, height: number, layers: readonly Spec[]): Spec 
         encoding: {
           x: seconds(input),
           x2: { field: "until" },
-          color: { field: "fault", scale: { domain: names, range: names.map(input.colourOf) }, legend: null },
+          color: {
+            field: "fault",
+            scale: { domain: names.map(plain), range: names.map(input.colourOf) },
+            legend: null,
+          },
         },
       },
       ...layers,
@@ -293,7 +302,7 @@ export function clockOffsets(
       const last = ended[node] ?? began[node];
       if (last === undefined) return [];
       const point = (time: Nanos, offset: number) => ({
-        node,
+        node: plain(node),
         span: span.index,
         second: time / 1e9,
         offset: offset / 1e9,
