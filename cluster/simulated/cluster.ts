@@ -30,6 +30,8 @@ interface Machine {
   member: MemberId;
   /** It starts with no history and learns of the cluster from the others. */
   join: boolean;
+  /** Its removal was asked for, and may happen or have happened. */
+  leaving: boolean;
   /** The newest incarnation, dead or alive. */
   node: Node | undefined;
   /** What disk faults had done when they were ended for the sake of the core. */
@@ -66,6 +68,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         host: new Host(world, network, name, { syncLatency }),
         member: i + 1,
         join: false,
+        leaving: false,
         node: undefined,
         diskEffects: {},
       };
@@ -338,7 +341,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
   }
 
   async #remove(node: NodeId): Promise<Json> {
-    const { member } = this.#machine(node);
+    const machine = this.#machine(node);
+    const { member } = machine;
+    machine.leaving = true;
     await this.#ask(
       { kind: "member-remove", id: member },
       this.#byRank().filter((other) => other !== node),
@@ -360,11 +365,18 @@ export class SimulatedCluster implements Cluster<KvApi> {
     return answer.kind === "members" ? answer.members : [];
   }
 
-  /** An earlier attempt may have gone through without an answer, in either direction: the cluster's list decides. */
+  /**
+   * An earlier attempt may have gone through without an answer: the cluster's list decides. A removal that was asked
+   * for may even come later, so it is brought to its end first; the new identity is beyond its reach.
+   */
   async #add(node: NodeId, learner: boolean): Promise<Json> {
     const machine = this.#machine(node);
     const others = this.#byRank().filter((other) => other !== node);
     let known = (await this.#list(others)).find((member) => member.node === node);
+    if (known !== undefined && known.id === machine.member && machine.leaving) {
+      await this.#remove(node);
+      known = undefined;
+    }
     if (known === undefined) {
       const id = this.#nextMember++;
       await this.#ask({ kind: "member-add", id, node, learner }, others);
@@ -374,6 +386,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
       this.#wipe(node);
       machine.member = known.id;
       machine.join = true;
+      machine.leaving = false;
     }
     machine.host.resume();
     this.#start(node);
