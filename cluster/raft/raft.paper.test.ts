@@ -37,10 +37,10 @@ describe("5.1 Raft basics", () => {
     },
   );
 
-  it("5.1/3: a request of a stale term changes nothing", () => {
+  it("5.1/3: a request of a stale term changes nothing, and its sender is told the term", () => {
     const member = new LoneMember({ log: [1, 4] });
     const before = member.core.status();
-    expect(member.answers(append(3, 2, 4, [3], 2))).toEqual([]);
+    expect(member.answers(append(3, 2, 4, [3], 2))).toMatchObject([{ to: 2, term: before.term }]);
     expect(member.answers(voteRequest(3, 3, 9, 3))).toEqual([]);
     expect(member.core.status()).toEqual(before);
     expect(member.terms).toEqual([1, 4]);

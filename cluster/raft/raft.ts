@@ -36,7 +36,7 @@ type Append = NonNullable<Ready["append"]>;
 /** While it is put together. */
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-const nothingCommitted: readonly Entry[] = Object.freeze([]);
+const nothingCommitted: readonly Entry[] = [];
 
 /** Throws CorruptLogError if the durable state contradicts itself, now or when a message later brings it to light. */
 export function createRaft(options: RaftOptions): RaftCore {
@@ -340,13 +340,12 @@ class Raft implements RaftCore {
   }
 
   #stepLowerTerm(message: Message): void {
-    const { checkQuorum, preVote } = this.#options;
     if (message.type === "pre-vote") {
       // The asker may be stuck in a term behind, with a pre-vote that could never win.
       this.#answerVote("pre-vote", message.from, this.#term, true);
-    } else if ((checkQuorum || preVote) && (message.type === "append" || message.type === "heartbeat")) {
-      // This member was cut off, and its term grew; its vote requests are refused unseen, so that it must tell the
-      // leader of its term in another way, or it would be stuck for ever.
+    } else if (message.type === "append" || message.type === "heartbeat") {
+      // The paper's rule (5.1 and figure 2: refuse, and tell the current term). This member was cut off, and its term
+      // grew; its vote requests may be refused unseen, or it may have no vote, so that it would be stuck for ever.
       this.#following.answerAppend(message.from, this.#term, 0);
     }
   }

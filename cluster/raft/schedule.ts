@@ -2,7 +2,6 @@
  * Random life for a stepped cluster. A schedule is a list of numbers, each of which chooses the next step among those
  * that are possible, so that every list is a schedule and a shorter list is a simpler one.
  */
-import { isVoter } from "./configuration.ts";
 import type { ConfigChange, Index, MemberId } from "./message.ts";
 import { describeConfiguration } from "./quorum-overlap.ts";
 import { SteppedCluster, type SteppedMember, type Tuning } from "./stepped-cluster.ts";
@@ -260,7 +259,6 @@ export function heal(cluster: SteppedCluster): string | undefined {
   // Whoever has not heard that a change was committed counts by the old configuration, and may need the vote of a
   // former voter with a longer log, who refuses. It is the price of changes that come into force when applied.
   if (leader === undefined) return configurationsDiffer(cluster) ? undefined : "no leader emerged";
-  if (cluster.members.some((member) => isDeaf(cluster, member))) return undefined;
   if (proposed === undefined) return `leader n${leader.id} takes no proposal`;
   return `the proposal at index ${proposed} did not reach everybody`;
 }
@@ -321,16 +319,4 @@ function allApplied(cluster: SteppedCluster): boolean {
   return cluster.members.every(
     (member) => !configuration.includes(member.id) || member.applied >= cluster.invariants.commit,
   );
-}
-
-/**
- * A member whose term ran ahead while it lost its vote ignores the leader of an older term, who in turn never hears of
- * it: as a learner it does not campaign, and before it knows that it is one, it asks those it remembers for votes.
- * Only pre-vote or check-quorum make it answer, as in etcd.
- */
-function isDeaf(cluster: SteppedCluster, member: SteppedMember): boolean {
-  const leader = newestLeader(cluster);
-  if (cluster.answersOldLeaders || member.core === undefined || leader?.core === undefined) return false;
-  if (member.core.term <= leader.core.term) return false;
-  return !isVoter(member.core.configuration, member.id) || configurationsDiffer(cluster);
 }

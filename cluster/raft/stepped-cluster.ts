@@ -87,11 +87,6 @@ export class SteppedCluster {
     for (const member of this.members) this.start(member);
   }
 
-  /** Whether members tell a leader of an older term about theirs. */
-  get answersOldLeaders(): boolean {
-    return this.#options.preVote || this.#options.checkQuorum;
-  }
-
   member(id: MemberId): SteppedMember | undefined {
     return this.members.find((member) => member.id === id);
   }

@@ -54,8 +54,10 @@ export function resolvePlan(input: PlanInput): Plan {
 function draw(allowed: readonly string[], random: Random): PlanInput {
   const pick = <T>(label: string, items: readonly T[]): T => random.fork(label).pick(items);
   const latencyMs = pick("latency", [0.5, 1, 1, 5, 20, 50]);
-  // An election has to outlast several round trips, or no leader ever stays.
-  const tickMs = Math.max(pick("tick", [20, 50, 100]), Math.ceil(latencyMs * 2));
+  const loss = pick("loss", [0, 0, 0.01, 0.05]);
+  // An election has to outlast several round trips, and the time after which a lost segment is sent again (some
+  // hundred milliseconds), or no leader ever stays.
+  const tickMs = Math.max(pick("tick", [20, 50, 100]), Math.ceil(latencyMs * 2), loss > 0 ? 100 : 0);
   return {
     nodes: pick("nodes", [3, 3, 3, 5, 5, 4, 7]),
     concurrency: pick("concurrency", [3, 5, 10, 10, 20]),
@@ -77,7 +79,7 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
     },
     network: {
       latencyMs,
-      loss: pick("loss", [0, 0, 0.01, 0.05]),
+      loss,
       duplicate: pick("duplicate", [0, 0, 0.02]),
       codec: random.fork("codec").chance(0.1),
     },
