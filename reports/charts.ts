@@ -36,7 +36,7 @@ export interface ChartInput {
   readonly until: Nanos;
 }
 
-const MOST_POINTS = 3_000;
+const MOST_POINTS = 2_000;
 const MOST_SLICES = 120;
 const MOST_SPANS = 500;
 const WIDTH = 940;

@@ -109,37 +109,67 @@ function pairs(value: Json | undefined): FaultSpan["cut"] {
   });
 }
 
+/** What happened to the victims, by fault. */
+const DONE: { readonly [fault: string]: (victims: string, were: string) => string } = {
+  kill: (victims, were) => `${victims} ${were} killed`,
+  stop: (victims, were) => `${victims} ${were} stopped`,
+  pause: (victims, were) => `${victims} ${were} frozen`,
+  power: (victims) => `${victims} had no power`,
+  delay: (victims) => `messages around ${victims} were late`,
+  loss: (victims) => `messages around ${victims} got lost`,
+  duplicate: (victims) => `messages around ${victims} arrived twice`,
+  reorder: (victims) => `messages around ${victims} overtook each other`,
+  rate: (victims) => `links around ${victims} carried only a few messages`,
+  corrupt: (victims) => `messages around ${victims} arrived garbled`,
+  hold: (victims) => `messages around ${victims} were held back`,
+  "disk-slow": (victims) => `the disk of ${victims} was slow`,
+  "disk-error": (victims) => `the disk of ${victims} failed now and then`,
+  "disk-full": (victims) => `the disk of ${victims} was full`,
+  "sync-error": (victims) => `an fsync of ${victims} failed`,
+  "lying-sync": (victims) => `the disk of ${victims} lied about its fsyncs and then lost power`,
+};
+
+/** What happened to the cluster as a whole, by fault. */
+const DONE_TO_ALL: { readonly [fault: string]: string } = {
+  restart: "nodes were killed and started again within milliseconds",
+  "rolling-restart": "the nodes were restarted one after the other",
+  reset: "open connections were reset",
+  transfer: "the leader was asked to hand over its office",
+  compact: "the store's history was compacted",
+  snapshot: "nodes were made to save a snapshot and drop their logs",
+};
+
 /** What a span did to the cluster, in words: a clause in the past tense. */
 export function tellSpan(span: FaultSpan, nodes: readonly NodeId[]): string {
-  const victims = listed(span.nodes);
   const did = fields(span.did);
-  const were = span.nodes.length === 1 ? "was" : "were";
   if (span.refused !== undefined) return `${span.fault} could not be started: ${span.refused}`;
-  if (span.cut.length > 0) {
-    const again = span.fault === "flapping" ? ", again and again" : "";
-    return tellCut(span.cut, nodes) + again;
-  }
-  const done: { readonly [fault: string]: string } = {
-    kill: "killed",
-    stop: "stopped",
-    pause: "frozen",
-    power: "cut off from power",
-  };
-  const verb = done[span.fault];
-  if (verb !== undefined) {
-    return span.nodes.length === 0 ? `${span.fault} found no running victim` : `${victims} ${were} ${verb}`;
-  }
-  if (span.fault === "clock") {
-    const kind = String(did.kind ?? "");
-    if (kind === "drift") return `the clocks of ${victims} ran at ${String(did.rate)} times their true speed`;
-    if (kind === "strobe") return `the wall clocks of ${victims} jumped back and forth`;
-    return `the wall clocks of ${victims} ${kind === "jump-back" ? "jumped back" : "jumped ahead"}`;
-  }
+  if (span.cut.length > 0)
+    return tellCut(span.cut, nodes) + (span.fault === "flapping" ? ", again and again" : "");
+  if (span.fault === "clock") return tellClock(did, listed(span.nodes));
   if (span.fault === "membership" && typeof did.removed === "string")
     return `${did.removed} was removed from the cluster`;
-  const struck = strings(fields(span.healed).struck);
-  const whom = span.nodes.length > 0 ? span.nodes : [...new Set(struck)];
-  return whom.length === 0 ? `${span.fault} was in force` : `${span.fault} struck ${listed(whom)}`;
+  const done = DONE[span.fault];
+  if (done !== undefined)
+    return span.nodes.length === 0
+      ? `${span.fault} found no victim`
+      : done(listed(span.nodes), span.nodes.length === 1 ? "was" : "were");
+  const all = DONE_TO_ALL[span.fault];
+  if (all !== undefined) return all;
+  const struck = span.nodes.length > 0 ? span.nodes : [...new Set(strings(fields(span.healed).struck))];
+  return struck.length === 0 ? `${span.fault} was in force` : `${span.fault} struck ${listed(struck)}`;
+}
+
+function tellClock(did: Fields, victims: string): string {
+  switch (did.kind) {
+    case "drift":
+      return `the clocks of ${victims} ran at ${String(did.rate)} times their true speed`;
+    case "strobe":
+      return `the wall clocks of ${victims} jumped back and forth`;
+    case "jump-back":
+      return `the wall clocks of ${victims} jumped back`;
+    default:
+      return `the wall clocks of ${victims} jumped ahead`;
+  }
 }
 
 /** Who could not hear whom, in the shortest true words. */

@@ -86,7 +86,7 @@ const anomalies: readonly (readonly [name: string, entry: Entry])[] = [
   ["key outlived its lease", { what: "a key was still there after its lease had died" }],
   ["keys parted from their lease", { what: "some keys of a lease were gone while others were still there" }],
   ["fencing token went back", { what: "a later holder of the lock got a smaller fencing token" }],
-  ["read from the future", { what: "a client read a value before anybody had begun to write it" }],
+  ["read from the future", { what: "an answer showed something that had not happened yet" }],
   ["revision from the future", { what: "an answer named a revision that did not exist yet" }],
   ["stale read", { what: "a client read an old value although a newer one had already been confirmed" }],
   ["stale value", { what: "a client was shown an old value as if it were the newest" }],
@@ -196,7 +196,7 @@ const guarantees: readonly (readonly [prefix: string, promise: string])[] = [
   ["liveness", "Once enough of the cluster is whole and connected again, it serves again in bounded time."],
   [
     "raft",
-    "The rules inside the consensus protocol from which every promise to clients follows (Ongaro and Ousterhout, 2014).",
+    "It is one of the rules inside the consensus protocol from which every promise to clients follows (Ongaro and Ousterhout, 2014).",
   ],
 ];
 

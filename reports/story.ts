@@ -134,10 +134,8 @@ function headline(anomaly: Anomaly): string {
 function thePromise({ anomaly }: Told): string[] {
   const said = promise(anomaly.guarantee);
   const rule = anomaly.guarantee.startsWith("raft: ") ? invariant(anomaly.name) : undefined;
-  return [
-    ...(said === undefined ? [] : [`${capital(anomaly.guarantee)}: ${said}`]),
-    ...(rule === undefined ? [] : [`The rule that broke: ${rule}.`]),
-  ];
+  if (rule !== undefined) return [`${capital(rule)}. ${said ?? ""}`.trim()];
+  return said === undefined ? [] : [`${capital(anomaly.guarantee)}: ${said}`];
 }
 
 function whatHappened({ anomaly, witness, from, until }: Told): string[] {
@@ -345,6 +343,8 @@ function sentence(text: string): string {
   return /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }
 
+/** Names of nodes stay as they are. */
 function capital(text: string): string {
+  if (/^[a-z]+\d/.test(text)) return text;
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

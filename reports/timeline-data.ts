@@ -55,6 +55,8 @@ export interface TimelineData {
 }
 
 const LONGEST_TEXT = 240;
+/** Of the operations that prove a violation, everything should be there to read. */
+const LONGEST_PROOF = 8_000;
 const DOWN: ReadonlySet<string> = new Set(["kill", "stop", "power", "pause"]);
 const micros = (nanos: number): number => Math.round(nanos / 1e3);
 
@@ -83,9 +85,11 @@ export function timelineData(
     index: [] as number[],
     completion: [] as number[],
   };
+  const proofs = new Set(story?.witness ?? []);
   let time = 0;
   let index = 0;
   for (const op of operations) {
+    const limit = proofs.has(op) ? LONGEST_PROOF : LONGEST_TEXT;
     const at = micros(op.invokeTime);
     const ended = Number.isFinite(op.completeTime);
     columns.wait.push(at - time);
@@ -95,8 +99,8 @@ export function timelineData(
     columns.f.push(functions.indexOf(op.f));
     columns.key.push(op.key === undefined ? -1 : keys.indexOf(text(op.key)));
     columns.type.push(op.type === "ok" ? 0 : op.type === "fail" ? 1 : 2);
-    columns.input.push(op.input === null ? -1 : texts.indexOf(text(op.input)));
-    columns.result.push(resultOf(op, texts));
+    columns.input.push(op.input === null ? -1 : texts.indexOf(text(op.input, limit)));
+    columns.result.push(resultOf(op, texts, limit));
     columns.index.push(op.invokeIndex - index);
     columns.completion.push(ended ? op.completeIndex - op.invokeIndex : 0);
     time = at;
@@ -133,13 +137,13 @@ export function timelineData(
   };
 }
 
-function resultOf(op: Operation, texts: Names): number {
-  if (op.type !== "ok") return texts.indexOf(text(op.error));
-  return op.output === null ? -1 : texts.indexOf(text(op.output));
+function resultOf(op: Operation, texts: Names, limit: number): number {
+  if (op.type !== "ok") return texts.indexOf(text(op.error, limit));
+  return op.output === null ? -1 : texts.indexOf(text(op.output, limit));
 }
 
-function text(value: unknown): string {
-  return visible(shown(value, LONGEST_TEXT));
+function text(value: unknown, limit = LONGEST_TEXT): string {
+  return visible(shown(value, limit));
 }
 
 /** Gives each name a number, in order of appearance. */
