@@ -1,7 +1,7 @@
 /** What has gathered for the host since the last Ready. Arrays are given away, never reused. */
 import type { Message, Ready } from "./message.ts";
 
-const none: readonly never[] = Object.freeze([]);
+const none: readonly never[] = [];
 
 type ReadState = Ready["readStates"][number];
 

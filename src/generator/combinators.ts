@@ -9,7 +9,7 @@ import type { Random } from "../runtime/random.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
 import { restricted, scoped } from "./scope.ts";
-import { empty, lift, type Source, Wrapper } from "./source.ts";
+import { empty, followedBy, lift, type Source, Wrapper } from "./source.ts";
 
 export { concat, empty, type Idle, lift, type Source } from "./source.ts";
 
@@ -46,8 +46,8 @@ class Limit<S extends Signature> extends Wrapper<S> {
     if (this.#left === 0) return { kind: "done" };
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
-    return { ...step, rest: this.#left === 1 ? empty : new Limit(step.rest, this.#left - 1) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
+    return followedBy(step, this.#left === 1 ? empty : new Limit(step.rest, this.#left - 1));
   }
 }
 
@@ -85,7 +85,7 @@ class Repeat<S extends Signature> extends Wrapper<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
     // What it learnt while waiting for this operation is forgotten with it: the next one starts afresh.
-    return { ...step, rest: this.keep(step.kind === "op" ? this.#start : step.rest) };
+    return followedBy(step, this.keep(step.kind === "op" ? this.#start : step.rest));
   }
 }
 
@@ -116,7 +116,7 @@ class Cycle<S extends Signature> extends Wrapper<S> {
   next(context: Context): Step<S> {
     let step = this.inner.next(context);
     if (step.kind === "done" && this.inner !== this.#start) step = this.#start.next(context);
-    return step.kind === "done" ? step : { ...step, rest: this.keep(step.rest) };
+    return step.kind === "done" ? step : followedBy(step, this.keep(step.rest));
   }
 }
 
@@ -291,8 +291,8 @@ class Phases<S extends Signature> implements OpGenerator<S> {
       const phase = this.#phases[i] as OpGenerator<S>;
       const step = phase.next(context);
       if (step.kind === "done") continue;
-      if (i === 0 && step.rest === phase) return { ...step, rest: this };
-      return { ...step, rest: new Phases([step.rest, ...this.#phases.slice(i + 1)]) };
+      if (i === 0 && step.rest === phase) return followedBy(step, this);
+      return followedBy(step, new Phases([step.rest, ...this.#phases.slice(i + 1)]));
     }
     return { kind: "done" };
   }
@@ -332,8 +332,8 @@ class ProcessLimit<S extends Signature> extends Wrapper<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
     const process = step.kind === "op" ? context.process(step.thread) : undefined;
-    if (process === undefined || this.#used.has(process)) return { ...step, rest: this.keep(step.rest) };
-    return { ...step, rest: new ProcessLimit(step.rest, this.#count, new Set(this.#used).add(process)) };
+    if (process === undefined || this.#used.has(process)) return followedBy(step, this.keep(step.rest));
+    return followedBy(step, new ProcessLimit(step.rest, this.#count, new Set(this.#used).add(process)));
   }
 
   /** The other threads look busy rather than absent, so that what is reserved inside stays with its threads. */
@@ -345,7 +345,7 @@ class ProcessLimit<S extends Signature> extends Wrapper<S> {
     if (step.kind === "done") return step;
     const stuck = step.kind === "wait" && step.until === undefined;
     if (stuck && free.length === threads.length) return { kind: "done" };
-    return { ...step, rest: this.keep(step.rest) };
+    return followedBy(step, this.keep(step.rest));
   }
 }
 
@@ -374,9 +374,9 @@ class ConcurrencyLimit<S extends Signature> extends Wrapper<S> {
     if (this.#underWay.length >= this.#count) return { kind: "wait", rest: this };
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
     const underWay = [...this.#underWay, context.process(step.thread)];
-    return { ...step, rest: new ConcurrencyLimit(step.rest, this.#count, underWay) };
+    return followedBy(step, new ConcurrencyLimit(step.rest, this.#count, underWay));
   }
 
   override update(context: Context, event: Op<S>): OpGenerator<S> {
@@ -414,8 +414,8 @@ class UntilOk<S extends Signature> extends Wrapper<S> {
   next(context: Context): Step<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
-    return { ...step, rest: new UntilOk(step.rest, [...this.#underWay, context.process(step.thread)]) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
+    return followedBy(step, new UntilOk(step.rest, [...this.#underWay, context.process(step.thread)]));
   }
 
   override update(context: Context, event: Op<S>): OpGenerator<S> {
@@ -459,7 +459,7 @@ class OnUpdate<S extends Signature> extends Wrapper<S> {
 
   next(context: Context): Step<S> {
     const step = this.inner.next(context);
-    return step.kind === "done" ? step : { ...step, rest: this.keep(step.rest) };
+    return step.kind === "done" ? step : followedBy(step, this.keep(step.rest));
   }
 
   override update(context: Context, event: Op<S>): OpGenerator<S> {
@@ -567,7 +567,7 @@ class Filter<S extends Signature> extends Wrapper<S> {
       const step = inner.next(attempt === 0 ? context : scoped(context, `attempt ${attempt}`));
       if (step.kind === "done") return step;
       if (step.kind === "wait" || this.#wanted(step.call, context))
-        return { ...step, rest: this.keep(step.rest) };
+        return followedBy(step, this.keep(step.rest));
       inner = step.rest;
     }
     throw new RangeError(`a filter rejected ${PATIENCE} calls in a row`);

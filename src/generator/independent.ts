@@ -11,7 +11,7 @@ import type { Distribution } from "./distributions.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
 import { lowerBound, scoped } from "./scope.ts";
-import { empty, lift, type Source, Wrapper } from "./source.ts";
+import { empty, followedBy, lift, type Source, Wrapper } from "./source.ts";
 import { range } from "./threads.ts";
 
 /** Keys by position, without repetition: a list, or a pure function that gives undefined past the last one. */
@@ -64,7 +64,7 @@ class Keyed<S extends Signature> extends Wrapper<S> {
   next(context: Context): Step<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
     return { ...step, call: { ...step.call, key: this.#key }, rest: this.keep(step.rest) };
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Nanos, Signature } from "../history/op.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
-import { empty } from "./source.ts";
+import { empty, followedBy } from "./source.ts";
 
 export class Race<S extends Signature> {
   #branches: readonly OpGenerator<S>[];
@@ -67,7 +67,7 @@ export class Race<S extends Signature> {
     const ready = this.#ready;
     if (ready !== undefined) this.replace(this.#winner, ready.rest);
     const rest = this.#branches === this.#original ? self : rebuild(this.#branches);
-    if (ready !== undefined) return { ...ready, rest };
+    if (ready !== undefined) return followedBy(ready, rest);
     return this.#until === undefined ? { kind: "wait", rest } : { kind: "wait", until: this.#until, rest };
   }
 

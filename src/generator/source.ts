@@ -90,7 +90,7 @@ class Calling<S extends Signature> implements OpGenerator<S> {
     if (typeof answer !== "function" && "f" in answer) return start(context, answer as Call<S>, this, this);
     const step = lift(answer).next(context);
     if (step.kind === "done") return step;
-    return { ...step, rest: new Sequence<S>([this], 0, step.rest) };
+    return followedBy(step, new Sequence<S>([this], 0, step.rest));
   }
 
   update(): OpGenerator<S> {
@@ -119,7 +119,7 @@ class Sequence<S extends Signature> implements OpGenerator<S> {
         const same = index === this.#index && step.rest === this.#current;
         // The last item needs no sequence around it.
         const rest = index === this.#items.length ? step.rest : undefined;
-        return { ...step, rest: rest ?? (same ? this : new Sequence(this.#items, index, step.rest)) };
+        return followedBy(step, rest ?? (same ? this : new Sequence(this.#items, index, step.rest)));
       }
       if (index === this.#items.length) return step;
       current = lift(this.#items[index++] as Source<S>);
@@ -130,6 +130,16 @@ class Sequence<S extends Signature> implements OpGenerator<S> {
     const current = this.#current.update(context, event);
     return current === this.#current ? this : new Sequence(this.#items, this.#index, current);
   }
+}
+
+/** The same step, but with other things to follow. Field by field, as a spread would cost more than the rest. */
+export function followedBy<S extends Signature>(
+  step: Exclude<Step<S>, { readonly kind: "done" }>,
+  rest: OpGenerator<S>,
+): Step<S> {
+  if (rest === step.rest) return step;
+  if (step.kind === "op") return { kind: "op", at: step.at, thread: step.thread, call: step.call, rest };
+  return step.until === undefined ? { kind: "wait", rest } : { kind: "wait", until: step.until, rest };
 }
 
 /** A generator around another: changes its answers, or keeps something in mind beside it. */

@@ -3,7 +3,7 @@ import { NEMESIS, type Op, type Process, type Signature, type Thread } from "../
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
 import { lowerBound, restricted } from "./scope.ts";
-import { empty, lift, type Source, Wrapper } from "./source.ts";
+import { empty, followedBy, lift, type Source, Wrapper } from "./source.ts";
 
 /**
  * Runs `source` on the threads that `belongs` accepts, and tells it of their events only. It sees no others: for
@@ -62,7 +62,7 @@ class OnThreads<S extends Signature> extends Wrapper<S> {
 
   next(context: Context): Step<S> {
     const step = this.inner.next(this.#selection.of(context));
-    return step.kind === "done" ? step : { ...step, rest: this.keep(step.rest) };
+    return step.kind === "done" ? step : followedBy(step, this.keep(step.rest));
   }
 
   override update(context: Context, event: Op<S>): OpGenerator<S> {

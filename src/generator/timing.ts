@@ -4,7 +4,7 @@
  */
 import type { Nanos, Op, Signature } from "../history/op.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
-import { empty, type Idle, lift, type Source, Wrapper } from "./source.ts";
+import { empty, followedBy, type Idle, lift, type Source, Wrapper } from "./source.ts";
 
 function checkDuration(what: string, duration: Nanos): void {
   if (!(duration >= 0) || duration === Number.POSITIVE_INFINITY)
@@ -45,7 +45,7 @@ class TimeLimit<S extends Signature> extends Wrapper<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
     if (step.kind === "op" && step.at <= context.time)
-      return { ...step, rest: this.#with(step.rest, deadline) };
+      return followedBy(step, this.#with(step.rest, deadline));
     // A wait even for an operation that lies ahead: thrown away, it would take the deadline with it.
     const until = Math.min(deadline, (step.kind === "op" ? step.at : step.until) ?? deadline);
     const inner = step.kind === "op" ? this.inner : step.rest;
@@ -102,8 +102,8 @@ class Spaced<S extends Signature> extends Wrapper<S> {
     if (context.time < this.#due) return { kind: "wait", until: this.#due, rest: this };
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
-    return { ...step, rest: new Spaced(step.rest, this.#gap, step.at + this.#gap(context)) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
+    return followedBy(step, new Spaced(step.rest, this.#gap, step.at + this.#gap(context)));
   }
 }
 
@@ -203,7 +203,7 @@ class CycleTimes<S extends Signature> implements OpGenerator<S> {
     while (end <= time);
     const source = this.#sources[turn] as OpGenerator<S>;
     const step = source.next(context);
-    if (step.kind === "op" && step.at <= time) return { ...step, rest: this.#with(turn, step.rest, start) };
+    if (step.kind === "op" && step.at <= time) return followedBy(step, this.#with(turn, step.rest, start));
     if (step.kind === "done") {
       if (this.#sources.every((other, i) => other === empty || i === turn)) return step;
       return { kind: "wait", until: end, rest: this.#with(turn, empty, start) };
@@ -246,8 +246,8 @@ class FlipFlop<S extends Signature> extends Wrapper<S> {
   next(context: Context): Step<S> {
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
-    if (step.kind === "wait") return { ...step, rest: this.keep(step.rest) };
-    return { ...step, rest: new FlipFlop(this.#other, step.rest) };
+    if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
+    return followedBy(step, new FlipFlop(this.#other, step.rest));
   }
 
   override update(context: Context, event: Op<S>): OpGenerator<S> {

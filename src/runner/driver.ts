@@ -8,6 +8,7 @@ import {
   type Json,
   type Nanos,
   NEMESIS,
+  type NodeId,
   type Op,
   type Outcome,
   type Process,
@@ -24,6 +25,19 @@ export interface DriverOptions extends WorkerOptions {
   readonly nemesis: (call: Call) => Promise<Json>;
   /** Takes each event, in order, before anything follows from it. */
   readonly record: (event: Op) => void;
+}
+
+/** An `Op` in the making: fields that do not apply are missing, as in the journal. */
+interface Event {
+  readonly index: number;
+  readonly time: Nanos;
+  readonly process: Process;
+  readonly type: Op["type"];
+  readonly f: string;
+  readonly value: Json;
+  node?: NodeId;
+  key?: string;
+  error?: string;
 }
 
 export class Driver {
@@ -102,7 +116,7 @@ export class Driver {
 
   #begin(thread: Thread, process: Process, call: Call): void {
     if (thread === NEMESIS) {
-      this.#record({ ...this.#stamp(process), type: "invoke", ...call });
+      this.#record(this.#event(process, undefined, call, "invoke", call.value));
       this.#options.nemesis(call).then(
         (value) => this.#complete(process, call, { type: "ok", value }),
         (error: unknown) => this.#complete(process, call, { type: "info", error: describeError(error) }),
@@ -115,26 +129,28 @@ export class Driver {
       this.#workers.set(thread, worker);
     }
     worker.prepare(process);
-    const node = worker.node;
-    const where = node === undefined ? {} : { node };
-    this.#record({ ...this.#stamp(process), ...where, type: "invoke", ...call });
-    worker.invoke(call, (outcome) => this.#complete(process, call, outcome, where));
+    const { node } = worker;
+    this.#record(this.#event(process, node, call, "invoke", call.value));
+    worker.invoke(call, (outcome) => this.#complete(process, call, outcome, node));
   }
 
-  #complete(process: Process, call: Call, outcome: Outcome, where: { readonly node?: string } = {}): void {
-    const key = call.key === undefined ? {} : { key: call.key };
-    const fields = { ...this.#stamp(process), ...where, f: call.f, ...key };
-    if (outcome.type === "ok") this.#record({ ...fields, type: "ok", value: outcome.value });
-    else this.#record({ ...fields, type: outcome.type, value: call.value, error: outcome.error });
+  #complete(process: Process, call: Call, outcome: Outcome, node?: NodeId): void {
+    const value = outcome.type === "ok" ? outcome.value : call.value;
+    const event = this.#event(process, node, call, outcome.type, value);
+    if (outcome.type !== "ok") event.error = outcome.error;
+    this.#record(event);
     this.#advance();
   }
 
-  #stamp(process: Process): { readonly index: number; readonly time: Nanos; readonly process: Process } {
-    return { index: this.#index++, time: this.now(), process };
+  #event(process: Process, node: NodeId | undefined, call: Call, type: Op["type"], value: Json): Event {
+    const event: Event = { index: this.#index++, time: this.now(), process, type, f: call.f, value };
+    if (node !== undefined) event.node = node;
+    if (call.key !== undefined) event.key = call.key;
+    return event;
   }
 
-  #record(event: Op): void {
-    this.#options.record(event);
-    this.#schedule.record(event);
+  #record(event: Event): void {
+    this.#options.record(event as Op);
+    this.#schedule.record(event as Op);
   }
 }

@@ -42,25 +42,13 @@ export class Schedule {
     return process === NEMESIS ? NEMESIS : process % this.#concurrency;
   }
 
-  #process(thread: Thread): Process {
+  /** The process that a thread runs now. */
+  process(thread: Thread): Process {
     return thread === NEMESIS ? NEMESIS : (this.#processes[thread] as Process);
   }
 
   #context(time: Nanos): Context {
-    let random: Random | undefined;
-    const root = this.#random;
-    const events = this.#events;
-    return {
-      time,
-      threads: this.#threads,
-      free: this.#free,
-      process: (thread) => this.#process(thread),
-      thread: (process) => this.thread(process),
-      get random() {
-        random ??= root.fork(events);
-        return random;
-      },
-    };
+    return new Moment(this, time, this.#threads, this.#free, this.#random, this.#events);
   }
 
   /** Replaces what is to come, as when a phase begins; operations under way go on. */
@@ -84,7 +72,7 @@ export class Schedule {
       if (index < 0) throw new Error(`the generator wants thread ${thread}, which is not free`);
       this.#generator = step.rest;
       this.#free = this.#free.toSpliced(index, 1);
-      return { kind: "start", thread, process: this.#process(thread), call };
+      return { kind: "start", thread, process: this.process(thread), call };
     }
   }
 
@@ -102,5 +90,45 @@ export class Schedule {
     let at = 0;
     while (at < this.#free.length && (this.#free[at] as Thread) < thread) at++;
     this.#free = this.#free.toSpliced(at, 0, thread);
+  }
+}
+
+class Moment implements Context {
+  readonly time: Nanos;
+  readonly threads: readonly Thread[];
+  readonly free: readonly Thread[];
+  readonly #schedule: Schedule;
+  readonly #root: Random;
+  readonly #events: number;
+  #random: Random | undefined;
+
+  constructor(
+    schedule: Schedule,
+    time: Nanos,
+    threads: readonly Thread[],
+    free: readonly Thread[],
+    root: Random,
+    events: number,
+  ) {
+    this.time = time;
+    this.threads = threads;
+    this.free = free;
+    this.#schedule = schedule;
+    this.#root = root;
+    this.#events = events;
+  }
+
+  process(thread: Thread): Process {
+    return this.#schedule.process(thread);
+  }
+
+  thread(process: Process): Thread {
+    return this.#schedule.thread(process);
+  }
+
+  /** Forked when first asked for: most moments pass without a draw. */
+  get random(): Random {
+    this.#random ??= this.#root.fork(this.#events);
+    return this.#random;
   }
 }

@@ -51,8 +51,8 @@ class Sfc32 implements Random {
   #counter = 1;
 
   constructor(low: number, high: number) {
-    this.#low = low;
-    this.#high = high;
+    this.#low = low | 0;
+    this.#high = high | 0;
     this.#a = low | 0;
     this.#b = high | 0;
     this.#c = mix(low ^ Math.imul(high, 0x9e3779b1)) | 0;

@@ -86,8 +86,11 @@ export class World {
   #secondEvents = 0;
   #secondEnd: Nanos = SECOND;
 
+  /** What runs after the current event, for whom. Only the first `#deferred` are to come: lists that are emptied
+   * give their memory back, and these fill again at once. */
   readonly #deferredActors: Actor[] = [];
   readonly #deferredBodies: (() => void)[] = [];
+  #deferred = 0;
   #observers: readonly ((node: NodeId, time: Nanos) => void)[] = [];
   /** Hosts that ran code since observers were last called. Kept only if there are observers. */
   readonly #ran: NodeId[] = [];
@@ -151,8 +154,8 @@ export class World {
 
   /** Runs `body` for `actor` after the current event, before time moves on. */
   defer(actor: Actor, body: () => void): void {
-    this.#deferredActors.push(actor);
-    this.#deferredBodies.push(body);
+    this.#deferredActors[this.#deferred] = actor;
+    this.#deferredBodies[this.#deferred++] = body;
   }
 
   /** Says that async code of the tester may have something to do before the next event. */
@@ -235,15 +238,14 @@ export class World {
   /** Drops everything to come; a run in progress ends as idle. */
   stop(): void {
     this.#agenda.clear();
-    this.#deferredActors.length = 0;
-    this.#deferredBodies.length = 0;
+    this.#deferred = 0;
   }
 
   /** Undefined: the tester was touched and `yields` is set. */
   #spin(done: () => boolean, limit: Nanos, yields: boolean): RunVerdict | undefined {
     const agenda = this.#agenda;
     for (;;) {
-      if (this.#deferredBodies.length > 0) this.#runDeferred();
+      if (this.#deferred > 0) this.#runDeferred();
       if (this.#ran.length > 0) this.#observe();
       if (this.#stormy) return "storm";
       if (this.#touched && yields) {
@@ -284,12 +286,11 @@ export class World {
   #runDeferred(): void {
     const actors = this.#deferredActors;
     const bodies = this.#deferredBodies;
-    for (let i = 0; i < bodies.length && !this.#stormy; i++) {
+    for (let i = 0; i < this.#deferred && !this.#stormy; i++) {
       this.#count();
       (actors[i] as Actor).run(bodies[i] as () => void);
     }
-    actors.length = 0;
-    bodies.length = 0;
+    this.#deferred = 0;
   }
 
   #observe(): void {
