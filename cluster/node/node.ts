@@ -484,11 +484,8 @@ export class Node {
     const early =
       this.#options.bug === "single-node-replies-early" && this.raft.configuration.voters.length === 1;
     if (early) this.#durable(append);
-    const observer = this.#observer;
     this.#wal.append(hard, entries, snapshot?.meta, {
-      ...(observer !== undefined && {
-        written: (path: string, end: number) => observer.written(append, path, end),
-      }),
+      written: (path, end) => this.#observer?.written(append, path, end),
       durable: () => {
         if (!early) this.#durable(append);
       },
@@ -593,6 +590,7 @@ export class Node {
     this.#snapshotIndex = index;
     this.#membership = new Membership(members);
     this.#peers.update(members);
+    this.#observer?.restored(index, this.#store.hash());
     this.#runtime.trace("restored", { index, revision: this.#store.revision });
     this.#hub.restored(this.#store);
     this.#leases.restored();

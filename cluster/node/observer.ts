@@ -34,6 +34,8 @@ export interface NodeObserver {
   sent(message: Message): void;
   /** The state machine has applied the entry at `index`. */
   applied(index: Index, stateHash: number): void;
+  /** The state machine was replaced by that of a snapshot from another member. */
+  restored(index: Index, stateHash: number): void;
   configurationApplied(index: Index, configuration: Configuration): void;
   /** Just before `core.readIndex(context)`. */
   readRequested(context: number): void;

@@ -46,6 +46,7 @@ export class InvariantWatch {
       },
       sent: (message) => this.#guard(() => invariants.sent(message)),
       applied: (index, stateHash) => this.#guard(() => invariants.applied(member, index, stateHash)),
+      restored: (index, stateHash) => this.#guard(() => invariants.restored(member, index, stateHash)),
       configurationApplied: (index, configuration) =>
         this.#guard(() => invariants.configurationApplied(member, index, configuration)),
       readRequested: (context) => this.#guard(() => invariants.readRequested(member, context)),
