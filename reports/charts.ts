@@ -77,7 +77,7 @@ export function charts(input: ChartInput): Chart[] {
             shape: {
               field: "type",
               scale: { domain: [...OUTCOMES], range: ["circle", "cross", "triangle-up"] },
-              title: null,
+              legend: null,
             },
           },
         },
@@ -132,7 +132,7 @@ export function charts(input: ChartInput): Chart[] {
       spec: plot(input, 120, [
         {
           data: { values: availability as unknown as Value },
-          mark: { type: "bar", color: "var(--ok)", opacity: 0.8 },
+          mark: { type: "bar", color: "var(--ok)", opacity: 0.55 },
           encoding: {
             x: seconds(input),
             x2: { field: "until" },
@@ -188,7 +188,7 @@ function leaders(input: ChartInput): Chart {
   };
   return {
     title: "Leaders and terms",
-    caption: "Who led, and in which term. Where two bars are above each other, two nodes led at once.",
+    caption: "Who led, and in which term. Where two bars overlap in time, two nodes led at once.",
     spec: plot(input, 26 * Math.max(1, input.scene.nodes.length), [
       {
         data: { values },

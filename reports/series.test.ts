@@ -99,3 +99,17 @@ it("takes quantiles of what succeeded, the nearest that occurred", () => {
     ["slowest", 100],
   ]);
 });
+
+it("has no quantile of nothing, and counts each operation to its own slice", () => {
+  const points: LatencyPoint[] = [
+    { second: 0.5, ms: 7, type: "ok" },
+    { second: 1.5, ms: 8, type: "info" },
+    { second: 2.5, ms: 9, type: "ok" },
+  ];
+  const medians = quantiles(points, slices(0, 3e9, 3)).filter(({ name }) => name === "median");
+  expect(medians.map(({ second, ms }) => [second, ms])).toEqual([
+    [0, 7],
+    [1, null],
+    [2, 9],
+  ]);
+});

@@ -61,7 +61,8 @@ export interface Slice {
 
 export interface Quantile extends Slice {
   readonly name: (typeof QUANTILES)[number]["name"];
-  readonly ms: number;
+  /** Null if nothing succeeded in the slice. */
+  readonly ms: number | null;
 }
 
 /** Cuts [from, until) into equal slices, at most `most`, none shorter than half a second. */
@@ -82,20 +83,19 @@ function sliceAt(all: readonly Slice[], second: number): number {
   return Math.max(0, Math.min(all.length - 1, Math.floor((second - first.second) / width)));
 }
 
-/** Quantiles of the latencies of successful operations, by slice; a slice without any has none. */
+/** Quantiles of the latencies of successful operations, by slice. */
 export function quantiles(points: readonly LatencyPoint[], all: readonly Slice[]): Quantile[] {
   const samples = all.map(() => [] as number[]);
   for (const { second, ms, type } of points) {
     if (type === "ok") (samples[sliceAt(all, second)] as number[]).push(ms);
   }
   return samples.flatMap((sample, i) => {
-    if (sample.length === 0) return [];
     sample.sort((a, b) => a - b);
     const slice = all[i] as Slice;
     return QUANTILES.map(({ name, q }) => ({
       ...slice,
       name,
-      ms: sample[Math.max(0, Math.ceil(q * sample.length) - 1)] as number,
+      ms: sample[Math.max(0, Math.ceil(q * sample.length) - 1)] ?? null,
     }));
   });
 }

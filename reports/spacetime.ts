@@ -112,7 +112,7 @@ export function spacetimeSection(
   const frames = shownMoments.map((moment) => frameAround(run.messages, moment.time));
   return html`<section id="messages"><h2>Messages</h2>
 <p class="muted">Time runs from left to right; each arrow is a message, from the node that sent it to the node that got it, and says what it is when pointed at. What never arrived ends in a cross.</p>
-<p class="legend"><span class="key vote">election</span><span class="key append">replication</span><span class="key client">clients</span><span class="key other">other</span><span class="key lost">lost</span></p>
+<p class="legend"><span class="key vote">election</span><span class="key append">replication</span><span class="key client">clients</span><span class="key other">other</span><span class="key lost">lost</span><span>○ held back, arrives after this picture</span></p>
 <div class="tabs" role="tablist" aria-label="Moments">${shownMoments.map((moment, i) => html`<button type="button" role="tab" id="moment-tab${i}" aria-controls="moment${i}" aria-selected="${i === 0 ? "true" : "false"}" data-panel="moment${i}">${moment.title}</button>`)}</div>
 ${shownMoments.map((moment, i) => {
   const frame = frames[i] as Frame;
@@ -144,8 +144,8 @@ function diagram(
 
   const spans = scene.spans.filter((span) => span.refused === undefined && within(span.from, span.until));
   const bands = spans.map(
-    (span) =>
-      html`<g class="band"><title>${span.fault}, ${at(span.from)} to ${at(span.until)}</title><rect x="${x(span.from)}" y="${TOP - 12}" width="${round(Math.max(1.5, x(span.until) - x(span.from)))}" height="${height - TOP + 12}" style="fill:${colourOf(span.fault)}"/><text x="${x(span.from) + 3}" y="${TOP - 2}">${span.fault}</text></g>`,
+    (span, i) =>
+      html`<g class="band"><title>${span.fault}, ${at(span.from)} to ${at(span.until)}</title><rect x="${x(span.from)}" y="${TOP - 12}" width="${round(Math.max(1.5, x(span.until) - x(span.from)))}" height="${height - TOP + 12}" style="fill:${colourOf(span.fault)}"/><text x="${x(span.from) + 3}" y="${TOP - 2 + i * 12}">${span.fault}</text></g>`,
   );
   const lines = lanes.map(
     (node) =>
@@ -176,7 +176,7 @@ function diagram(
     );
   const arrows = frame.messages
     .filter(({ from, to }) => lanes.includes(from) && lanes.includes(to))
-    .map((message) => arrow(message, x, y, run.plan.network.latencyMs * 1e6));
+    .map((message) => arrow(message, frame, x, y, run.plan.network.latencyMs * 1e6));
   const events = run.trace
     .filter(
       ({ time, node, kind }) =>
@@ -211,25 +211,33 @@ function kindOf({ from, to, what }: MessageRecord): string {
   return /^(?:append|has|refuses|snapshot|propose)\b/.test(what) ? "append" : "other";
 }
 
+/** A message is told apart by how it ends: it arrives, is lost on the way, or is held back beyond the picture. */
 function arrow(
   message: MessageRecord,
+  frame: Frame,
   x: (time: Nanos) => number,
   y: (node: NodeId) => number,
   latency: Nanos,
 ): Html {
   const { from, to, what, sent, arrived } = message;
-  const [x1, y1] = [x(sent), y(from)];
   const lost = arrived === null;
-  const [fullX, fullY] = [x(arrived ?? sent + latency), y(to)];
-  // One that got lost ends on the way; nobody knows where.
-  const [x2, y2] = lost ? [round(x1 + (fullX - x1) * 0.6), round(y1 + (fullY - y1) * 0.6)] : [fullX, fullY];
+  const late = arrived !== null && arrived > frame.until && arrived - sent > (frame.until - frame.from) / 20;
+  const [x1, y1] = [x(sent), y(from)];
+  const [fullX, fullY] = [x(lost || late ? sent + latency : arrived), y(to)];
+  // Nobody knows where a message was lost; one that is late would be a line along its own node.
+  const share = lost || late ? 0.6 : 1;
+  const [x2, y2] = [round(x1 + (fullX - x1) * share), round(y1 + (fullY - y1) * share)];
   const way = fullY > y1 ? 1 : -1;
-  const head = lost
+  const end = lost
     ? `M${x2 - 4} ${y2 - 4}l8 8m0 -8l-8 8`
-    : `M${x2 - 3} ${y2 - 7 * way}L${x2} ${y2 - way}L${x2 + 3} ${y2 - 7 * way}`;
+    : late
+      ? `m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`
+      : `M${x2 - 3} ${y2 - 7 * way}L${x2} ${y2 - way}L${x2 + 3} ${y2 - 7 * way}`;
   const line = `M${x1} ${y1}L${x2} ${y2}`;
-  const told = `${from} to ${to}: ${shortened(what, 160)}; sent ${at(sent)}, ${lost ? "never arrived" : `arrived ${lasting(arrived - sent)} later`}`;
-  return html`<g class="message ${kindOf(message)}${lost ? " lost" : ""}"><title>${told}</title><path d="${line}${head}"/><path class="reach" d="${line}"/></g>`;
+  const fate = lost ? "never arrived" : `arrived ${lasting(arrived - sent)} later`;
+  const told = `${from} to ${to}: ${shortened(what, 160)}; sent ${at(sent)}, ${fate}`;
+  const kind = `message ${kindOf(message)}${lost ? " lost" : late ? " late" : ""}`;
+  return html`<g class="${kind}"><title>${told}</title><path d="${line}${end}"/><path class="reach" d="${line}"/></g>`;
 }
 
 function ticks(frame: Frame, x: (time: Nanos) => number, height: number): Html[] {

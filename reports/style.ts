@@ -84,7 +84,7 @@ dl.facts dd{margin:0;font-weight:600}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--muted);font-size:.82rem}
-td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
+td.num,th.num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 td.value{overflow-wrap:anywhere;max-width:24rem}
 .swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.85rem;color:var(--muted);margin:.3rem 0}
@@ -107,6 +107,7 @@ figure>svg{max-width:100%}
 .message path{fill:none;stroke:var(--muted);stroke-width:1.1;opacity:.75}
 .message.append path{stroke:var(--ok)}.message.vote path{stroke:var(--info);stroke-width:1.8;opacity:1}.message.client path{stroke:var(--node2)}
 .message.lost path{stroke:var(--invalid);stroke-dasharray:4 2}
+.message.late path{opacity:.6}
 .message path.reach{stroke:transparent;stroke-width:8;opacity:1}
 .message:hover path:not(.reach){stroke-width:3;opacity:1}
 .key::before{content:"";display:inline-block;width:1.4em;border-top:3px solid var(--muted);margin-right:.4em;vertical-align:.25em}
@@ -125,6 +126,7 @@ button.strong{border-color:var(--invalid);color:var(--invalid);font-weight:600}
 #timeline-overview{display:block;width:100%;height:44px;border:1px solid var(--line);border-top:0;border-radius:0 0 6px 6px;cursor:pointer;touch-action:none}
 #details{min-height:3.4rem;border-left:3px solid var(--line);padding-left:.8rem}
 #details dd{font:13px/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-weight:600;overflow-wrap:anywhere}
+#details .wide{grid-column:1/-1}
 #operations{position:relative;height:15rem;overflow:auto;border:1px solid var(--line);border-radius:6px}
 .line{position:absolute;left:0;top:0;width:100%;height:24px;line-height:24px;padding:0 .5rem;border-left:4px solid transparent;white-space:nowrap;overflow:hidden;text-overflow:ellipsis;cursor:pointer;font:12.5px/24px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .line[hidden]{display:none}
@@ -133,5 +135,5 @@ button.strong{border-color:var(--invalid);color:var(--invalid);font-weight:600}
 #tooltip{position:fixed;z-index:5;max-width:26rem;background:var(--ink);color:var(--page);padding:.25rem .5rem;border-radius:4px;font:12.5px/1.4 ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere;pointer-events:none}
 footer{color:var(--muted);font-size:.85rem;margin:1rem 0 2rem}
 .visually-hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-@media print{nav,button,.controls,.no-print{display:none!important}body{background:#fff;font-size:11pt}section,header{break-inside:auto;border-radius:0}figure,tr{break-inside:avoid}pre{max-height:none}}
+@media print{nav,button,.controls,.no-print{display:none!important}body{background:#fff;font-size:11pt}section,header{break-inside:auto;border-radius:0}figure,tr{break-inside:avoid}.diagram svg{max-width:100%;height:auto}#details:has(.no-print){display:none}pre{max-height:none}}
 `;

@@ -93,6 +93,7 @@ export function start(page: Page, parts: Parts): void {
     details.replaceChildren(
       ...model.details(row).map(([name, value]) => {
         const pair = document.createElement("div");
+        if (value.length > 60) pair.className = "wide";
         const term = document.createElement("dt");
         const description = document.createElement("dd");
         term.textContent = name;
