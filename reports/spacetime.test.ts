@@ -16,7 +16,7 @@ it("shows a second where little was said, heartbeats and all", () => {
   const frame = frameAround(messages, 1_500 * MS);
   expect(frame.until - frame.from).toBe(1_000 * MS);
   expect(frame.left).toBe(0);
-  expect(frame.messages.every(({ sent }) => sent >= frame.from && sent <= frame.until)).toBe(true);
+  expect(frame.messages.every(({ sent }) => sent >= frame.from - MS && sent <= frame.until)).toBe(true);
 });
 
 it("leaves heartbeats out before it shortens the window, first those that arrived", () => {
@@ -43,10 +43,22 @@ it("holds the moment and never too much, and loses count of nothing", () => {
         expect(frame.from).toBeLessThanOrEqual(at * MS);
         expect(frame.until).toBeGreaterThan(at * MS);
         expect(frame.messages.length).toBeLessThanOrEqual(400);
-        const within = messages.filter(({ sent }) => sent >= frame.from && sent <= frame.until).length;
+        const inside = (time: number | null): boolean =>
+          time !== null && time >= frame.from && time <= frame.until;
+        const within = messages.filter(({ sent, arrived }) => inside(sent) || inside(arrived)).length;
         expect(frame.messages.length + frame.left).toBe(within);
       },
     ),
     { seed: 22, numRuns: 100 },
   );
+});
+
+it("shows a message that was held back for long at both of its ends, and nowhere between", () => {
+  const held = [message("append 7, term 2", 1_000, 9_000)];
+  for (const [at, seen] of [
+    [1_000, 1],
+    [5_000, 0],
+    [9_000, 1],
+  ] as const)
+    expect(frameAround(held, at * MS).messages).toHaveLength(seen);
 });

@@ -77,7 +77,10 @@ export function frameAround(messages: readonly MessageRecord[], time: Nanos): Fr
   for (const length of LENGTHS) {
     const from = Math.max(0, time - Math.round(length * 0.4));
     const until = from + length;
-    const within = messages.filter((message) => message.sent >= from && message.sent <= until);
+    const within = messages.filter(
+      ({ sent, arrived }) =>
+        (sent >= from && sent <= until) || (arrived !== null && arrived >= from && arrived <= until),
+    );
     const telling = within.filter(({ what }) => !QUIET.test(what));
     const chosen = [telling];
     let count = telling.length;
@@ -112,7 +115,7 @@ export function spacetimeSection(
   const frames = shownMoments.map((moment) => frameAround(run.messages, moment.time));
   return html`<section id="messages"><h2>Messages</h2>
 <p class="muted">Time runs from left to right; each arrow is a message, from the node that sent it to the node that got it, and says what it is when pointed at. What never arrived ends in a cross.</p>
-<p class="legend"><span class="key vote">election</span><span class="key append">replication</span><span class="key client">clients</span><span class="key other">other</span><span class="key lost">lost</span><span>○ held back, arrives after this picture</span></p>
+<p class="legend"><span class="key vote">election</span><span class="key append">replication</span><span class="key client">clients</span><span class="key other">other</span><span class="key lost">lost</span><span>○ held back: its other end is outside this picture</span></p>
 <div class="tabs" role="tablist" aria-label="Moments">${shownMoments.map((moment, i) => html`<button type="button" role="tab" id="moment-tab${i}" aria-controls="moment${i}" aria-selected="${i === 0 ? "true" : "false"}" data-panel="moment${i}">${moment.title}</button>`)}</div>
 ${shownMoments.map((moment, i) => {
   const frame = frames[i] as Frame;
@@ -211,7 +214,7 @@ function kindOf({ from, to, what }: MessageRecord): string {
   return /^(?:append|has|refuses|snapshot|propose)\b/.test(what) ? "append" : "other";
 }
 
-/** A message is told apart by how it ends: it arrives, is lost on the way, or is held back beyond the picture. */
+/** A message arrives, is lost on the way, or was held back for so long that only one end of it is in the picture. */
 function arrow(
   message: MessageRecord,
   frame: Frame,
@@ -221,8 +224,12 @@ function arrow(
 ): Html {
   const { from, to, what, sent, arrived } = message;
   const lost = arrived === null;
-  const late = arrived !== null && arrived > frame.until && arrived - sent > (frame.until - frame.from) / 20;
-  const [x1, y1] = [x(sent), y(from)];
+  const held = arrived !== null && arrived - sent > (frame.until - frame.from) / 20;
+  const late = held && arrived > frame.until;
+  const early = held && sent < frame.from;
+  const startX = early ? x(arrived - 0.4 * latency) : x(sent);
+  const startY = early ? y(from) + 0.6 * (y(to) - y(from)) : y(from);
+  const [x1, y1] = [startX, round(startY)];
   const [fullX, fullY] = [x(lost || late ? sent + latency : arrived), y(to)];
   // Nobody knows where a message was lost; one that is late would be a line along its own node.
   const share = lost || late ? 0.6 : 1;
@@ -231,13 +238,17 @@ function arrow(
   const end = lost
     ? `M${x2 - 4} ${y2 - 4}l8 8m0 -8l-8 8`
     : late
-      ? `m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`
-      : `M${x2 - 3} ${y2 - 7 * way}L${x2} ${y2 - way}L${x2 + 3} ${y2 - 7 * way}`;
+      ? circle(x2, y2)
+      : `${early ? circle(x1, y1) : ""}M${x2 - 3} ${y2 - 7 * way}L${x2} ${y2 - way}L${x2 + 3} ${y2 - 7 * way}`;
   const line = `M${x1} ${y1}L${x2} ${y2}`;
   const fate = lost ? "never arrived" : `arrived ${lasting(arrived - sent)} later`;
   const told = `${from} to ${to}: ${shortened(what, 160)}; sent ${at(sent)}, ${fate}`;
-  const kind = `message ${kindOf(message)}${lost ? " lost" : late ? " late" : ""}`;
+  const kind = `message ${kindOf(message)}${lost ? " lost" : late || early ? " held" : ""}`;
   return html`<g class="${kind}"><title>${told}</title><path d="${line}${end}"/><path class="reach" d="${line}"/></g>`;
+}
+
+function circle(x: number, y: number): string {
+  return `M${round(x - 4)} ${y}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0`;
 }
 
 function ticks(frame: Frame, x: (time: Nanos) => number, height: number): Html[] {

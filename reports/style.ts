@@ -107,7 +107,7 @@ figure>svg{max-width:100%}
 .message path{fill:none;stroke:var(--muted);stroke-width:1.1;opacity:.75}
 .message.append path{stroke:var(--ok)}.message.vote path{stroke:var(--info);stroke-width:1.8;opacity:1}.message.client path{stroke:var(--node2)}
 .message.lost path{stroke:var(--invalid);stroke-dasharray:4 2}
-.message.late path{opacity:.6}
+.message.held path{opacity:.6}
 .message path.reach{stroke:transparent;stroke-width:8;opacity:1}
 .message:hover path:not(.reach){stroke-width:3;opacity:1}
 .key::before{content:"";display:inline-block;width:1.4em;border-top:3px solid var(--muted);margin-right:.4em;vertical-align:.25em}
