@@ -234,14 +234,9 @@ class Any<S extends Signature> implements OpGenerator<S> {
   }
 
   next(context: Context): Step<S> {
-    const race = new Race(this.#branches);
-    const count = this.#branches.length;
-    const offset = count < 2 ? 0 : context.random.fork("any").below(count);
-    // All are asked, although the first ready one wins: a branch that waits must know since when.
-    for (let i = 0; i < count; i++) {
-      const branch = (offset + i) % count;
-      race.ask(branch, scoped(context, branch));
-    }
+    const race = new Race(this.#branches, () => context.random.fork("any"));
+    // All are asked, although only one wins: a branch that waits must know since when.
+    for (let i = 0; i < this.#branches.length; i++) race.ask(i, scoped(context, i));
     return race.over ? { kind: "done" } : race.step(this, (branches) => new Any(branches));
   }
 

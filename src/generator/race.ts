@@ -3,6 +3,7 @@
  * the state they want to wait in. The single place where answers of many branches become one.
  */
 import type { Nanos, Signature } from "../history/op.ts";
+import type { Random } from "../runtime/random.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { empty, followedBy } from "./source.ts";
 
@@ -11,12 +12,16 @@ export class Race<S extends Signature> {
   readonly #original: readonly OpGenerator<S>[];
   #ready: Extract<Step<S>, { kind: "op" }> | undefined;
   #winner = -1;
+  #readyCount = 0;
   #waiting = false;
   #until: Nanos | undefined;
+  readonly #draw: (() => Random) | undefined;
 
-  constructor(branches: readonly OpGenerator<S>[]) {
+  /** Among several that are ready the first one asked wins, or each equally likely if there is a `draw` for it. */
+  constructor(branches: readonly OpGenerator<S>[], draw?: () => Random) {
     this.#branches = branches;
     this.#original = branches;
+    this.#draw = draw;
   }
 
   /**
@@ -39,12 +44,18 @@ export class Race<S extends Signature> {
           this.#wait(step.at);
           return "wait";
         }
-        if (this.#ready === undefined) {
+        if (this.#beats()) {
           this.#ready = step;
           this.#winner = index;
         }
         return "op";
     }
+  }
+
+  /** Whether one more that is ready takes the place of those before it. */
+  #beats(): boolean {
+    this.#readyCount++;
+    return this.#readyCount === 1 || this.#draw?.().fork(this.#readyCount).below(this.#readyCount) === 0;
   }
 
   /** Gives a branch another state. */

@@ -26,11 +26,13 @@ export function nemesis<S extends Signature>(source: Source<S>): OpGenerator<S> 
   return onThreads((thread) => thread === NEMESIS, source);
 }
 
-/** Which threads belong; remembers the last list it chose from, as a driver offers the same one every time. */
+/** Which threads belong; remembers the last lists it chose from, as a driver offers the same ones many times. */
 class Selection {
   readonly belongs: (thread: Thread) => boolean;
   #offered: readonly Thread[] = [];
   #chosen: readonly Thread[] = [];
+  #offeredFree: readonly Thread[] = [];
+  #chosenFree: readonly Thread[] = [];
 
   constructor(belongs: (thread: Thread) => boolean) {
     this.belongs = belongs;
@@ -44,7 +46,11 @@ class Selection {
     if (this.#chosen.length === 0)
       throw new RangeError(`none of the threads [${context.threads}] may run this generator`);
     if (this.#chosen.length === context.threads.length) return context;
-    return restricted(context, "threads", this.#chosen, context.free.filter(this.belongs));
+    if (context.free !== this.#offeredFree) {
+      this.#offeredFree = context.free;
+      this.#chosenFree = context.free.filter(this.belongs);
+    }
+    return restricted(context, "threads", this.#chosen, this.#chosenFree);
   }
 }
 
