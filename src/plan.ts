@@ -46,6 +46,9 @@ export const DiskOptions = z.strictObject({
   syncMs: z.number().min(0).max(10_000).default(1),
 });
 
+/** Faults that only members who speak by datagram can feel: a stream puts packets in order again. */
+export const datagramFaults: readonly string[] = ["duplicate", "reorder"];
+
 export const Plan = z.strictObject({
   version: z.literal(1).default(1),
   system: z.string().default("raftkv"),

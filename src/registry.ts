@@ -5,12 +5,13 @@ import type { KvApi } from "../cluster/api.ts";
 import { findBug, plantedBugs } from "../cluster/bugs.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { faults } from "../nemesis/index.ts";
+import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
 import type { Checker } from "./checker.ts";
 import type { Fault } from "./fault.ts";
 import type { NodeId, Signature } from "./history/op.ts";
 import type { Place } from "./place.ts";
-import { type Plan, parsePlan, UsageError } from "./plan.ts";
+import { datagramFaults, type Plan, parsePlan, UsageError } from "./plan.ts";
 import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
@@ -52,7 +53,9 @@ export function lookUp<T extends { readonly name: string }>(
   const found = items.find((item) => item.name === name);
   if (found !== undefined) return found;
   const names = items.map((item) => item.name);
-  const close = names.filter((candidate) => distance(candidate, name) <= 2);
+  // Two slips in a long name, one in a short: n9 is no slip for every node.
+  const slips = name.length > 3 ? 2 : 1;
+  const close = kind === "target" ? [] : names.filter((candidate) => distance(candidate, name) <= slips);
   const hint = close.length > 0 ? `did you mean ${close.join(" or ")}?` : `there are ${names.join(", ")}`;
   throw new UsageError(`${kind} ${name} is unknown; ${hint}`);
 }
@@ -76,8 +79,15 @@ export function assemble(plan: Plan): Test<KvApi> {
         `fault ${name} needs at least ${fault.leastNodes} nodes, the plan has ${plan.nodes}`,
       );
     }
+    if (datagramFaults.includes(name) && plan.raftkv.peerTransport === "stream") {
+      throw new UsageError(
+        `fault ${name} cannot bite: members speak by streams; add --set raftkv.peerTransport=datagram`,
+      );
+    }
     chosen.push(fault);
   }
+  const names = [...targets, ...nodeNames(plan.nodes)].map((target) => ({ name: target }));
+  if (plan.target !== undefined) lookUp("target", plan.target, names);
   if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
   return { plan, place, workload: createWorkload(factory, plan), faults: chosen, checkers: everyRun };
 }

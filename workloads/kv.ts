@@ -16,6 +16,7 @@ import { concat } from "../src/generator/combinators.ts";
 import type { OpGenerator } from "../src/generator/generator.ts";
 import type { Operation } from "../src/history/history.ts";
 import type { Call, Json, Signature } from "../src/history/op.ts";
+import { UsageError } from "../src/plan.ts";
 import type { Random } from "../src/runtime/random.ts";
 import type { Workload, WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
@@ -114,7 +115,7 @@ export const kvWorkload: WorkloadFactory<KvApi> = {
   create(options) {
     const parsed = parseOptions("kv", Options, options.options);
     if (WEIGHTS.every((name) => parsed[name] === 0))
-      throw new Error(`workload kv: wrong options: ${WEIGHTS.join(", ")}: all weights are 0`);
+      throw new UsageError(`workload kv: wrong options: ${WEIGHTS.join(", ")}: all weights are 0`);
     return create(parsed) as unknown as Workload<Signature, KvApi>;
   },
 };

@@ -1,8 +1,9 @@
 /** Validation of a plan's `workloadOptions`. */
 import type { z } from "zod";
 import type { Json } from "../src/history/op.ts";
+import { UsageError } from "../src/plan.ts";
 
-/** Throws an Error that names the workload and each wrong option. `schema` should be strict and give defaults. */
+/** Throws a UsageError that names the workload and each wrong option. `schema` should be strict and give defaults. */
 export function parseOptions<T>(
   workload: string,
   schema: z.ZodType<T>,
@@ -13,5 +14,5 @@ export function parseOptions<T>(
   const faults = result.error.issues.map((issue) =>
     issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`,
   );
-  throw new Error(`workload ${workload}: wrong options: ${faults.join("; ")}`);
+  throw new UsageError(`workload ${workload}: wrong options: ${faults.join("; ")}`);
 }

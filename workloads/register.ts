@@ -15,6 +15,7 @@ import type { Client } from "../src/client.ts";
 import type { Context, OpGenerator, Step } from "../src/generator/generator.ts";
 import type { Operation } from "../src/history/history.ts";
 import type { Call, Json, Signature } from "../src/history/op.ts";
+import { UsageError } from "../src/plan.ts";
 import type { Random } from "../src/runtime/random.ts";
 import type { Workload, WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
@@ -65,7 +66,9 @@ export const registerWorkload: WorkloadFactory<KvApi> = {
   create(options) {
     const parsed = parseOptions("register", Options, options.options);
     if (parsed.read + parsed.write + parsed.cas + parsed.staleRead === 0)
-      throw new Error("workload register: wrong options: read, write, cas, staleRead: all weights are 0");
+      throw new UsageError(
+        "workload register: wrong options: read, write, cas, staleRead: all weights are 0",
+      );
     return create(parsed) as unknown as Workload<Signature, KvApi>;
   },
 };

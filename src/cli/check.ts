@@ -8,7 +8,7 @@ import { Budget } from "../checker.ts";
 import type { History } from "../history/history.ts";
 import { type Plan, parsePlan, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
-import { exitCode } from "../result.ts";
+import { exitCode, type RunResult } from "../result.ts";
 import { readJournal } from "../store/journal.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { printVerdicts } from "./print.ts";
@@ -20,7 +20,7 @@ export function checkCommand(): Command {
     .option("-w, --workload <name>", "the workload whose checkers judge it; the run's own unless given")
     .option("--budget <steps>", "steps each checker may take")
     .action((path: string, options: { readonly workload?: string; readonly budget?: string }) => {
-      const { history, torn, plan } = read(path, options.workload);
+      const { history, torn, plan, result } = read(path, options.workload);
       if (torn)
         stdout.write(
           "The journal ends in the middle of a line: the tester died. Everything before it is judged.\n",
@@ -29,12 +29,19 @@ export function checkCommand(): Command {
         options.budget === undefined
           ? plan.budget
           : parsePlan({ budget: Number(options.budget) }, "--budget").budget;
-      const { workload } = assemble(plan);
-      const verdicts = checkAll(workload.checkers, history, new Budget(budget));
+      const { workload, checkers } = assemble(plan);
+      const own = plan.faults.length > 0 || result !== undefined ? checkers : [];
+      const again = checkAll([...workload.checkers, ...own], history, new Budget(budget));
+      // What only the run itself could see is taken as it was recorded.
+      const judged = new Set(again.map((verdict) => verdict.checker));
+      const recorded = (result?.verdicts ?? [])
+        .filter((verdict) => !judged.has(verdict.checker))
+        .map((verdict) => ({ ...verdict, reason: `${verdict.reason} (as recorded)` }));
+      const verdicts = [...again, ...recorded];
       printVerdicts(verdicts);
       process.exitCode = exitCode({
         validity: worst(verdicts.map((verdict) => verdict.validity)),
-        vacuous: false,
+        vacuous: result?.vacuous ?? false,
       });
     });
 }
@@ -42,7 +49,7 @@ export function checkCommand(): Command {
 function read(
   path: string,
   workload: string | undefined,
-): { readonly history: History; readonly torn: boolean; readonly plan: Plan } {
+): { readonly history: History; readonly torn: boolean; readonly plan: Plan; readonly result?: RunResult } {
   if (!existsSync(path)) throw new UsageError(`${path}: no such file; expected a run directory or a journal`);
   const isRun = statSync(path).isDirectory() ? existsSync(join(path, "plan.json")) : false;
   if (statSync(path).isDirectory() && !isRun)
@@ -51,7 +58,10 @@ function read(
     const directory = RunDirectory.open(path);
     const own = directory.plan();
     const plan = workload === undefined ? own : { ...own, workload, workloadOptions: {} };
-    return { ...readJournal(directory.file("history")), plan };
+    // Another workload's checkers judge the bare history, not the run.
+    if (workload !== undefined) return { ...readJournal(directory.file("history")), plan };
+    const { history, torn, result } = directory.read();
+    return { history, torn, plan, ...(result === undefined ? {} : { result }) };
   }
   if (workload === undefined)
     throw new UsageError(

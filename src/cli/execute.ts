@@ -1,5 +1,6 @@
 /** Runs one plan with everything a person wants kept: journal, trace, result, report. */
 
+import { stderr } from "node:process";
 import { renderReport } from "../../reports/page.ts";
 import type { Op } from "../history/op.ts";
 import { NEMESIS } from "../history/op.ts";
@@ -11,6 +12,9 @@ import { resolvePlan } from "../runner/swarm.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { planFlags } from "./plan-options.ts";
 import { Status } from "./status.ts";
+
+/** What shells report of a process that Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 export interface Executed {
   readonly plan: Plan;
@@ -39,6 +43,12 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
       return `${plan.workload}  seed ${plan.seed}  ${seconds.toFixed(1)} s of ${plan.duration} s virtual (${percent} %)  ${operations} operations  ${faults} faults`;
     });
   };
+  const interrupt = (): void => {
+    status.clear();
+    stderr.write(`interrupted; npx faultline check ${directory.path} judges what was recorded\n`);
+    process.exit(INTERRUPTED);
+  };
+  process.once("SIGINT", interrupt);
   try {
     const finished = await run(test, { record, messages: true });
     directory.writeTrace(finished.trace, finished.messages);
@@ -47,6 +57,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
     directory.writeReport(await renderReport(directory.read(), { repeat: repeatLine(input) }));
     return { plan, result: finished.result, directory };
   } finally {
+    process.removeListener("SIGINT", interrupt);
     status.clear();
     journal.close();
   }

@@ -3,7 +3,7 @@
  * The command line. Exit codes: 0 valid, 1 invalid, 2 unknown or vacuous, 254 a mistake in how it was called,
  * 255 the harness itself broke.
  */
-import { stderr } from "node:process";
+import { stderr, stdout } from "node:process";
 import { Command, CommanderError } from "commander";
 import pc from "picocolors";
 import { UsageError } from "../plan.ts";
@@ -57,5 +57,13 @@ async function main(): Promise<number> {
     return BROKEN;
   }
 }
+
+/** A reader that has seen enough (`| head`) is no failure of ours. */
+function leaveQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+}
+stdout.on("error", leaveQuietly);
+stderr.on("error", leaveQuietly);
 
 process.exitCode = await main();

@@ -23,7 +23,7 @@ export function replayCommand(): Command {
     const { plan, expected, traceHash } = path === undefined ? await fresh(flags) : stored(path);
     const again = await rerun(plan);
     const lines = again.lines;
-    const at = firstDifference(expected, lines);
+    const at = firstDifference(expected, lines, traceHash !== undefined);
     if (at !== undefined) {
       stdout.write(
         `${pc.red("DIFFERENT")} from operation ${at}:\n  was: ${expected[at] ?? "(nothing)"}\n  now: ${lines[at] ?? "(nothing)"}\n`,
@@ -59,6 +59,7 @@ function stored(path: string): Expected {
   if (plan.place !== "simulated")
     throw new UsageError(`${path}: only simulated runs repeat byte for byte; this one ran on ${plan.place}`);
   const text = readFileSync(directory.file("history"), "utf8");
+  if (!text.includes("\n")) throw new UsageError(`${path}: holds no operations`);
   const expected = text.slice(0, text.lastIndexOf("\n")).split("\n");
   return { plan, expected, traceHash: directory.read().result?.traceHash };
 }
@@ -78,7 +79,11 @@ async function rerun(plan: Plan): Promise<{ readonly run: Run; readonly lines: r
 }
 
 /** Where two histories first differ. A stored one that was cut off by the tester's death is compared as far as it goes. */
-function firstDifference(expected: readonly string[], now: readonly string[]): number | undefined {
+function firstDifference(
+  expected: readonly string[],
+  now: readonly string[],
+  whole: boolean,
+): number | undefined {
   for (let i = 0; i < expected.length; i++) if (expected[i] !== now[i]) return i;
-  return undefined;
+  return whole && now.length > expected.length ? expected.length : undefined;
 }

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { stdout } from "node:process";
 import { Command } from "commander";
 import { renderReport } from "../../reports/page.ts";
+import { UsageError } from "../plan.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { repeatLine } from "./execute.ts";
 
@@ -15,7 +16,12 @@ export function reportCommand(): Command {
       const directory = RunDirectory.open(path);
       const html = await renderReport(directory.read(), { repeat: repeatLine(directory.plan()) });
       const output = options.output ?? directory.file("report");
-      writeFileSync(output, html);
+      try {
+        writeFileSync(output, html);
+      } catch (error) {
+        const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+        throw new UsageError(`${output}: cannot be written (${reason}); name another file with --output`);
+      }
       stdout.write(`${output}\n`);
     });
 }

@@ -3,7 +3,7 @@
  * features out of a run reaches states that a run with everything on never sees; small knobs (one entry per message,
  * a snapshot every twenty entries) make rare interleavings common.
  */
-import { type Plan, type PlanInput, parsePlan } from "../plan.ts";
+import { datagramFaults, type Plan, type PlanInput, parsePlan } from "../plan.ts";
 import { type Random, seededRandom } from "../runtime/random.ts";
 
 /** What a cluster must survive, as drawn from when a plan names no faults. */
@@ -55,6 +55,8 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
   const pick = <T>(label: string, items: readonly T[]): T => random.fork(label).pick(items);
   const latencyMs = pick("latency", [0.5, 1, 1, 5, 20, 50]);
   const loss = pick("loss", [0, 0, 0.01, 0.05]);
+  const faults = drawFaults(allowed, random.fork("faults"));
+  const transport = pick("transport", ["stream", "stream", "datagram"] as const);
   // An election has to outlast several round trips, and the time after which a lost segment is sent again (some
   // hundred milliseconds), or no leader ever stays.
   const tickMs = Math.max(pick("tick", [20, 50, 100]), Math.ceil(latencyMs * 2), loss > 0 ? 100 : 0);
@@ -62,7 +64,7 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
     nodes: pick("nodes", [3, 3, 3, 5, 5, 4, 7]),
     concurrency: pick("concurrency", [3, 5, 10, 10, 20]),
     rate: pick("rate", [20, 50, 50, 100]),
-    faults: drawFaults(allowed, random.fork("faults")),
+    faults,
     faultInterval: pick("fault-interval", [3, 5, 10]),
     raftkv: {
       tickMs,
@@ -74,7 +76,7 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
       maxEntriesPerMessage: pick("entries", [1, 3, 64]),
       maxInflightMessages: pick("inflight", [1, 4, 64]),
       segmentBytes: pick("segment", [4_096, 65_536, 1_048_576]),
-      peerTransport: pick("transport", ["stream", "stream", "datagram"] as const),
+      peerTransport: faults.some((fault) => datagramFaults.includes(fault)) ? "datagram" : transport,
       watchMaxEvents: pick("watch-events", [1, 8, 1_000]),
     },
     network: {

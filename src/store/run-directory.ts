@@ -8,7 +8,16 @@
  *   result.json    verdicts and evidence; missing if the run did not finish
  *   report.html    the report
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { ClusterEvent } from "../cluster.ts";
 import type { History } from "../history/history.ts";
@@ -48,7 +57,7 @@ export class RunDirectory {
   static create(store: string, plan: Plan, now: Date): RunDirectory {
     const stamp = now.toISOString().replaceAll(":", "").replace("T", "-").slice(0, 17);
     const parent = join(store, plan.workload);
-    mkdirSync(parent, { recursive: true });
+    makeDirectory(parent);
     for (let attempt = 0; ; attempt++) {
       const suffix = attempt === 0 ? "" : `-${attempt}`;
       const path = join(parent, `${stamp}-seed${plan.seed}${suffix}`);
@@ -56,7 +65,7 @@ export class RunDirectory {
         mkdirSync(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "EEXIST" && attempt < 1_000) continue;
-        throw error;
+        throw unwritable(path, error);
       }
       const run = new RunDirectory(path);
       writeFileSync(run.file("plan"), `${JSON.stringify(plan, null, 2)}\n`, { flag: "wx" });
@@ -130,6 +139,23 @@ export class RunDirectory {
       result: existsSync(this.file("result")) ? (readJson(this.file("result")) as RunResult) : undefined,
     };
   }
+}
+
+/** Part by part, as `recursive` never returns where a file system refuses without a reason, such as /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path) && statSync(path).isDirectory()) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another run may have made it in the meantime.
+    if (!existsSync(path) || !statSync(path).isDirectory()) throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, error: unknown): UsageError {
+  const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new UsageError(`${path}: cannot be written (${reason}); name another place with --store`);
 }
 
 function lines(values: readonly unknown[]): string {
