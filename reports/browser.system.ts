@@ -136,6 +136,14 @@ describe("the report of a violation", () => {
     expect(await text(header.locator("#repeat"))).toBe("npx faultline run --seed 5");
   });
 
+  it("hands over the line that repeats the run", async () => {
+    const { page } = opened;
+    const button = page.locator("[data-copy]");
+    await button.click();
+    expect(await page.evaluate("String(document.getSelection())")).toBe("npx faultline run --seed 5");
+    await expect.poll(() => text(button)).not.toBe("Copy");
+  });
+
   it("tells who was cut off, who led, and who was answered", async () => {
     const story = await text(opened.page.locator("#story"));
     expect(story).toMatch(/the network was cut between .* and /);

@@ -155,7 +155,9 @@ export function timelineCanvas(
       p.fillStyle = colours.line;
       p.fillRect(Math.round(x(time)), AXIS - 4, 1, height);
       p.fillStyle = colours.muted;
-      p.fillText(`${(time / 1e6).toFixed(digits)} s`, x(time), AXIS / 2);
+      // One that would be cut off at an edge is left out.
+      if (x(time) > LABELS + 20 && x(time) < width - 20)
+        p.fillText(`${(time / 1e6).toFixed(digits)} s`, x(time), AXIS / 2);
     }
     p.textAlign = "left";
     for (const phase of data.phases) {

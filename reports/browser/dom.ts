@@ -32,8 +32,6 @@ export interface Element {
   /** Of inputs and selects. */
   value: string;
   id: string;
-  title: string;
-  tabIndex: number;
   scrollTop: number;
   readonly clientWidth: number;
   readonly clientHeight: number;
@@ -43,14 +41,12 @@ export interface Element {
     transform: string;
     left: string;
     top: string;
-    background: string;
   };
   readonly dataset: { [name: string]: string | undefined };
   append(...children: (Element | string)[]): void;
   replaceChildren(...children: (Element | string)[]): void;
   closest(selector: string): Element | null;
   setAttribute(name: string, value: string): void;
-  removeAttribute(name: string): void;
   focus(options?: { readonly preventScroll: boolean }): void;
   scrollIntoView(options: { readonly block: "center" | "nearest" | "start" }): void;
   getBoundingClientRect(): { readonly left: number; readonly top: number; readonly width: number };
@@ -65,7 +61,7 @@ export interface Element {
     listener: (event: WheelInput) => void,
     options: { readonly passive: boolean },
   ): void;
-  addEventListener(type: "input" | "change" | "scroll" | "submit", listener: (event: Input) => void): void;
+  addEventListener(type: "input" | "change" | "scroll", listener: (event: Input) => void): void;
 }
 
 export interface Canvas extends Element {
@@ -93,7 +89,6 @@ export interface Pen {
   lineTo(x: number, y: number): void;
   rect(x: number, y: number, width: number, height: number): void;
   stroke(): void;
-  fill(): void;
   clip(): void;
   save(): void;
   restore(): void;
