@@ -159,6 +159,12 @@ describe("the story says only what the data shows", () => {
     expect(told(found, "What the nodes believed")).toContain("no operation succeeded at nodes in term 1");
   });
 
+  it("two leaders with whom the proof has nothing to do do not explain it", () => {
+    const found = story(made(staleRead, deposed, [invalid("linearizable", anomaly("stale read", [2, 3]))]));
+    expect(told(found, "In short")).toBe("");
+    expect(told(found, "What the nodes believed")).toContain("at the same time");
+  });
+
   it("a fault healed long before is said to be over", () => {
     const history = `
       1s  nemesis invoke start-kill {}

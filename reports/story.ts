@@ -186,11 +186,19 @@ function rivalsOf(told: Told): Rivals | undefined {
   return { ...near, olderSide: side(near.older.term), newerSide: side(near.newer.term) };
 }
 
-/** One sentence, if all of it is known: who was cut off from whom, who led on either side, who was answered. */
-function inShort({ scene }: Told, rivals: Rivals | undefined): string[] {
+/**
+ * One sentence, if all of it is known: who was cut off from whom, who led on either side, who was answered. Two
+ * leaders explain nothing unless the proof itself has an answer from the side of each.
+ */
+function inShort({ scene, beliefs, witness }: Told, rivals: Rivals | undefined): string[] {
   if (rivals === undefined) return [];
   const { older, newer, olderSide, newerSide } = rivals;
   if (olderSide.succeeded === 0 || newerSide.succeeded === 0) return [];
+  const terms = new Set<number | undefined>();
+  for (const { type, node, completeTime } of witness) {
+    if (type === "ok" && node !== undefined) terms.add(beliefs.of(node, completeTime)?.term);
+  }
+  if (!terms.has(older.term) || !terms.has(newer.term)) return [];
   const cut = scene.spans.find(
     (span) =>
       span.from <= rivals.until &&
@@ -217,7 +225,7 @@ function believed(told: Told, rivals: Rivals | undefined): string[] {
     );
     if (olderSide.succeeded > 0 && newerSide.succeeded > 0)
       sentences.push(
-        "A leader that was cut off may believe in itself for a while, but it must not confirm anything to its clients.",
+        "A leader that was cut off may believe in itself for a while, but it must confirm no write, and no read that promises to be up to date.",
       );
   }
   const said = new Set<string>();
