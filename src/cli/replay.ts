@@ -6,84 +6,88 @@ import { readFileSync } from "node:fs";
 import { stdout } from "node:process";
 import { Command } from "commander";
 import pc from "picocolors";
-import type { Op } from "../history/op.ts";
-import { type Plan, UsageError } from "../plan.ts";
-import { assemble } from "../registry.ts";
-import { exitCode } from "../result.ts";
-import { type Run, run } from "../runner/run.ts";
-import { resolvePlan } from "../runner/swarm.ts";
+import { type PlanInput, UsageError } from "../plan.ts";
+import { exitCode, type RunResult } from "../result.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
+import { tryPlan } from "./trial.ts";
 
 export function replayCommand(): Command {
   const command = new Command("replay")
     .description("run a simulated run again and compare every byte of its history")
     .argument("[run]", "run directory; without one, the run that the flags describe is run twice");
   return addPlanOptions(command).action(async (path: string | undefined, flags: PlanFlags) => {
-    const { plan, expected, traceHash } = path === undefined ? await fresh(flags) : stored(path);
-    const again = await rerun(plan);
-    const lines = again.lines;
-    const at = firstDifference(expected, lines, traceHash !== undefined);
-    if (at !== undefined) {
-      stdout.write(
-        `${pc.red("DIFFERENT")} from operation ${at}:\n  was: ${expected[at] ?? "(nothing)"}\n  now: ${lines[at] ?? "(nothing)"}\n`,
-      );
-      process.exitCode = 1;
-      return;
-    }
-    const { result } = again.run;
-    if (traceHash !== undefined && traceHash !== result.traceHash) {
-      stdout.write(
-        `${pc.red("DIFFERENT")} inside: equal histories, but the trace hash was ${traceHash} and is ${result.traceHash}\n`,
-      );
+    const input = planInput(flags);
+    if (path !== undefined && Object.keys(input).length > 0)
+      throw new UsageError(`${path}: a stored run has its own plan; leave the other flags out`);
+    const { difference, events, result } = await (path === undefined
+      ? repeat(await remember(input))
+      : replayRun(RunDirectory.open(path)));
+    if (difference !== undefined) {
+      stdout.write(`${pc.red(pc.bold("DIFFERENT"))}  ${difference}\n`);
       process.exitCode = 1;
       return;
     }
     stdout.write(
-      `${pc.green("IDENTICAL")}  ${lines.length} events, trace ${result.traceHash}\n${result.validity}: ${result.summary}\n`,
+      `${pc.green(pc.bold("IDENTICAL"))}  event for event: ${events} events, trace ${result.traceHash}\n` +
+        `${result.validity}: ${result.summary}\n`,
     );
     process.exitCode = exitCode(result);
   });
 }
 
-interface Expected {
-  readonly plan: Plan;
-  readonly expected: readonly string[];
-  /** Undefined if the run did not end. */
+export interface Replay {
+  /** Where the two runs part, in words; undefined if they are the same. */
+  readonly difference: string | undefined;
+  readonly events: number;
+  /** What the second run came to. */
+  readonly result: RunResult;
+}
+
+/** Runs the plan of a stored run again. Throws UsageError if it was not simulated or holds nothing. */
+export function replayRun(directory: RunDirectory): Promise<Replay> {
+  const plan = directory.plan();
+  if (plan.place !== "simulated")
+    throw new UsageError(
+      `${directory.path}: only simulated runs repeat byte for byte; this one ran on ${plan.place}`,
+    );
+  // Also refuses what is no journal.
+  const { result } = directory.read();
+  const text = readFileSync(directory.file("history"), "utf8");
+  const lines = text.slice(0, text.lastIndexOf("\n")).split("\n");
+  return repeat({ input: plan, lines, traceHash: result?.traceHash });
+}
+
+interface Remembered {
+  readonly input: PlanInput;
+  /** The events of the history as they are journalled. */
+  readonly lines: readonly string[];
+  /** Undefined if the run did not end: then the history is compared as far as it goes. */
   readonly traceHash: string | undefined;
 }
 
-function stored(path: string): Expected {
-  const directory = RunDirectory.open(path);
-  const plan = directory.plan();
-  if (plan.place !== "simulated")
-    throw new UsageError(`${path}: only simulated runs repeat byte for byte; this one ran on ${plan.place}`);
-  const text = readFileSync(directory.file("history"), "utf8");
-  if (!text.includes("\n")) throw new UsageError(`${path}: holds no operations`);
-  const expected = text.slice(0, text.lastIndexOf("\n")).split("\n");
-  return { plan, expected, traceHash: directory.read().result?.traceHash };
-}
-
-async function fresh(flags: PlanFlags): Promise<Expected> {
-  const plan = resolvePlan(planInput(flags));
-  const first = await rerun(plan);
-  return { plan, expected: first.lines, traceHash: first.run.result.traceHash };
-}
-
-async function rerun(plan: Plan): Promise<{ readonly run: Run; readonly lines: readonly string[] }> {
+async function remember(input: PlanInput): Promise<Remembered & { readonly result: RunResult }> {
   const lines: string[] = [];
-  const record = (event: Op): void => {
-    lines.push(JSON.stringify(event));
-  };
-  return { run: await run(assemble(plan), { record, messages: false }), lines };
+  const { result } = await tryPlan(input, (event) => lines.push(JSON.stringify(event)));
+  return { input, lines, traceHash: result.traceHash, result };
 }
 
-/** Where two histories first differ. A stored one that was cut off by the tester's death is compared as far as it goes. */
-function firstDifference(
-  expected: readonly string[],
-  now: readonly string[],
-  whole: boolean,
-): number | undefined {
-  for (let i = 0; i < expected.length; i++) if (expected[i] !== now[i]) return i;
-  return whole && now.length > expected.length ? expected.length : undefined;
+async function repeat(was: Remembered): Promise<Replay> {
+  const { lines, traceHash, result } = await remember(was.input);
+  return { difference: differenceOf(was, { lines, traceHash }), events: lines.length, result };
+}
+
+function differenceOf(
+  was: Pick<Remembered, "lines" | "traceHash">,
+  now: Pick<Remembered, "lines" | "traceHash">,
+): string | undefined {
+  const ended = was.traceHash !== undefined;
+  const length = ended ? Math.max(was.lines.length, now.lines.length) : was.lines.length;
+  for (let i = 0; i < length; i++) {
+    if (was.lines[i] !== now.lines[i])
+      return `from event ${i} on\n  was: ${was.lines[i] ?? "(nothing)"}\n  now: ${now.lines[i] ?? "(nothing)"}`;
+  }
+  if (ended && was.traceHash !== now.traceHash)
+    return `inside only: equal histories, but the trace was ${was.traceHash} and is ${now.traceHash}`;
+  return undefined;
 }
