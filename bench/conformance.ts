@@ -1,9 +1,9 @@
 /**
  * Holds the linearizability checker against recorded histories with known verdicts, and prints the CPU time.
  *
- *     node DIR/bench/conformance.js HISTORIES
+ *   npm run bench:conformance -- HISTORIES
  *
- * after `npx tsc -p tsconfig.json --noEmit false --outDir DIR`. HISTORIES has a folder `knossos` (github.com/
+ * HISTORIES has a folder `knossos` (github.com/
  * jepsen-io/knossos, data/) and a folder `porcupine` (github.com/anishathalye/porcupine, test_data/), each with a
  * `verdicts.json` that gives `{ files: { PATH: { linearizable } } }`. Exits with 1 if any verdict differs.
  */

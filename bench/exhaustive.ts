@@ -1,9 +1,9 @@
 /**
  * Explores every schedule of small raft clusters, far beyond what the tests have time for, and prints what it covered:
  *
- *     node DIR/bench/exhaustive.js [states per scope]
+ *   npm run bench:exhaustive [-- states per scope]
  *
- * after `npx tsc -p tsconfig.json --noEmit false --outDir DIR`. Exit code 1 if an invariant broke; the steps that broke it are printed.
+ * Exit code 1 if an invariant broke; the steps that broke it are printed.
  */
 import { describeAction, explore, type Scope } from "../cluster/raft/exhaustive.ts";
 

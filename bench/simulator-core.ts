@@ -1,6 +1,7 @@
 /**
  * Speed of the bare simulator, in events per CPU-second: the agenda alone, and five hosts playing ping-pong.
- * Compile it (`npx tsc -p tsconfig.json --noEmit false --outDir DIR`) and run it with Node.
+ *
+ *   npm run bench:simulator-core
  */
 import { Host } from "../cluster/simulated/host.ts";
 import { SimulatedNetwork } from "../cluster/simulated/network.ts";

@@ -1,16 +1,20 @@
 /**
  * How fast the whole slice runs: full servers, network, disks, clients, faults, all invariants and the checkers.
  *
- *   npm run bench:simulator
+ *   npm run bench:simulator [-- ROUNDS]
  *
- * Prints per cluster size and load: events and operations per CPU-second, and virtual over CPU time. Seeds are run
- * one after the other in one process, after a warm-up; the median of the rounds is shown with its range.
+ * Prints per cluster size and load: events and operations per CPU-second, and virtual over CPU time, as the median
+ * of the rounds (a seed each, 5 unless told) with the range; then the peak of the memory, and where the CPU time of
+ * the middle load goes. Everything runs in one process and thread, after a warm-up. CPU time is that of all the
+ * process's threads, the compiler's and the garbage collector's included; on a machine shared with others it
+ * still grows by a third and more, since they take caches and half of each core away.
  */
-import { cpuUsage, stdout } from "node:process";
+import { argv, cpuUsage, resourceUsage, stdout } from "node:process";
 import type { PlanInput } from "../src/plan.ts";
 import { assemble } from "../src/registry.ts";
 import { run } from "../src/runner/run.ts";
 import { resolvePlan } from "../src/runner/swarm.ts";
+import { profile } from "./profile.ts";
 
 interface Load {
   readonly name: string;
@@ -19,13 +23,16 @@ interface Load {
   readonly duration: number;
 }
 
+const middle: Load = { name: "50 op/s", rate: 50, duration: 60 };
 const loads: readonly Load[] = [
   { name: "light, 5 op/s", rate: 5, duration: 120 },
-  { name: "50 op/s", rate: 50, duration: 60 },
+  middle,
   { name: "saturated", rate: 0, duration: 4 },
 ];
-const ROUNDS = 5;
 const faults = ["partition", "kill", "pause", "clock"];
+/** Runs before anything is measured: a sweep of hundreds is nearly always warm. */
+const WARM_UP = 12;
+const FIRST_SEED = 100;
 
 interface Sample {
   readonly events: number;
@@ -43,27 +50,56 @@ async function measure(input: PlanInput): Promise<Sample> {
   return { events, operations, virtual: virtualSeconds, cpu: (user + system) / 1e6 };
 }
 
+function planOf(nodes: number, { rate, duration }: Load, seed: number): PlanInput {
+  return { nodes, rate, duration, seed, faults, workload: "register" };
+}
+
 function spread(values: readonly number[]): string {
   const sorted = [...values].sort((a, b) => a - b);
   const show = (value: number | undefined): string => String(Math.round(value ?? 0)).padStart(8);
-  return `${show(sorted[Math.floor(sorted.length / 2)])} [${show(sorted[0]).trim()}..${show(sorted.at(-1)).trim()}]`.padEnd(28);
+  return `${show(sorted[Math.floor(sorted.length / 2)])} [${show(sorted[0]).trim()}..${show(sorted.at(-1)).trim()}]`.padEnd(
+    28,
+  );
 }
 
-async function main(): Promise<void> {
-  for (let seed = 0; seed < 8; seed++) await measure({ seed, faults, duration: 20, workload: "register" });
-  stdout.write("nodes  load            events/CPU-s                operations/CPU-s            virtual/CPU time\n");
+/** Folders of two levels, but one part for what the tester's side consists of. */
+function partOf(url: string, functionName: string): string {
+  const path = /\/(src|cluster|checkers|workloads|nemesis)\/(.*)$/.exec(url);
+  if (path === null)
+    return functionName === "(garbage collector)" ? "garbage collection" : "Node.js and the rest";
+  const [, top, rest = ""] = path;
+  if (top === "cluster" && rest.startsWith("simulated/invariant-watch")) return "invariants of raft";
+  if (top === "cluster" && /^raft\/(invariants|member-shadow|log-tree)/.test(rest))
+    return "invariants of raft";
+  if (top === "checkers" || rest.startsWith("history/")) return "checkers";
+  if (rest.startsWith("runtime/")) return "src/runtime";
+  if (top === "cluster") return `cluster/${rest.includes("/") ? rest.split("/")[0] : ""}`;
+  return "driver, generators, workload, faults";
+}
+
+async function main(rounds: number): Promise<void> {
+  for (let seed = 0; seed < WARM_UP; seed++) await measure(planOf(5, { ...middle, duration: 20 }, seed));
+  stdout.write(
+    "nodes  load            events/CPU-s                operations/CPU-s            virtual/CPU time\n",
+  );
   for (const nodes of [3, 5]) {
-    for (const { name, rate, duration } of loads) {
+    for (const load of loads) {
       const samples: Sample[] = [];
-      for (let seed = 100; seed < 100 + ROUNDS; seed++) {
-        samples.push(await measure({ nodes, rate, duration, seed, faults, workload: "register" }));
-      }
-      const per = (pick: (sample: Sample) => number): string => spread(samples.map((sample) => pick(sample) / sample.cpu));
+      for (let round = 0; round < rounds; round++)
+        samples.push(await measure(planOf(nodes, load, FIRST_SEED + round)));
+      const per = (pick: (sample: Sample) => number): string =>
+        spread(samples.map((sample) => pick(sample) / sample.cpu));
       stdout.write(
-        `${nodes}      ${name.padEnd(14)}  ${per((s) => s.events)}${per((s) => s.operations)}${per((s) => s.virtual)}\n`,
+        `${nodes}      ${load.name.padEnd(14)}  ${per((s) => s.events)}${per((s) => s.operations)}${per((s) => s.virtual)}\n`,
       );
     }
   }
+  stdout.write(`\npeak memory: ${Math.round(resourceUsage().maxRSS / 1024)} MB\n`);
+  const parts = await profile(async () => {
+    for (let round = 0; round < rounds; round++) await measure(planOf(5, middle, FIRST_SEED + round));
+  }, partOf);
+  stdout.write(`\nshares of the time, 5 nodes, ${middle.name}:\n`);
+  for (const [part, share] of parts) stdout.write(`${(100 * share).toFixed(1).padStart(6)} %  ${part}\n`);
 }
 
-await main();
+await main(Number(argv[2] ?? 5));
