@@ -347,6 +347,31 @@ describe("segments", () => {
     machine.host.powerOff();
     expect(() => replayWal(frozen(machine.files()), IDENTITY, "")).not.toThrow();
   });
+
+  it("may begin with entries that were replaced from before them, once those are removed", () => {
+    const machine = new Machine(2, 150);
+    const steps: ((wal: Wal) => void)[] = [
+      (wal) => machine.append(wal, { entries: [entry(1, 1, 200), entry(2, 1), entry(3, 1)] }),
+      // In a segment of its own, whose name says that it begins with index 4.
+      (wal) => machine.append(wal, { entries: [entry(4, 1)] }),
+      (wal) => machine.append(wal, { entries: [entry(3, 2), entry(4, 2), entry(5, 2)] }),
+      (wal) => machine.append(wal, { entries: [], marker: { index: 4, term: 2 } }),
+      (wal) => wal.release(4),
+    ];
+    machine.boot((wal) => {
+      for (const [i, step] of steps.entries()) {
+        machine.world.tester.timer((10 + 20 * i) * MILLISECOND, () => step(wal));
+      }
+    });
+    machine.world.runFor(200 * MILLISECOND);
+    const found = replayWal(frozen(machine.files()), IDENTITY, "");
+    expect(found.segments[0]?.firstIndex).toBe(4);
+    expect(found.entries.map(({ index, term }) => [index, term])).toEqual([
+      [3, 2],
+      [4, 2],
+      [5, 2],
+    ]);
+  });
 });
 
 describe("planted bugs", () => {

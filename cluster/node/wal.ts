@@ -127,9 +127,11 @@ class Replay {
   }
 
   #append(entry: Entry, path: string): void {
-    this.#base ??= entry.index - 1;
+    // The first segment may begin with entries that were replaced from further back: what lies before it was removed
+    // because a snapshot covers it, and the entries that count come later.
+    if (this.#base === undefined || entry.index <= this.#base) this.#base = entry.index - 1;
     const position = entry.index - this.#base - 1;
-    if (position < 0 || position > this.entries.length)
+    if (position > this.entries.length)
       throw new WalError(`${path} has entry ${entry.index} after ${this.#base + this.entries.length}`);
     if (this.#keepsSuffix && position < this.entries.length) this.entries[position] = entry;
     else {
