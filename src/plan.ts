@@ -84,11 +84,88 @@ export type PlanInput = z.input<typeof Plan>;
 
 /** Throws UsageError naming every wrong field and what would be right. */
 export function parsePlan(value: unknown, source = "plan"): Plan {
-  const parsed = Plan.safeParse(value);
+  return parse(Plan, value, source);
+}
+
+/** What `schema` makes of `value`. Throws UsageError that begins with `source`. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const where = issue.path.length === 0 ? "" : `${issue.path.map(String).join(".")}: `;
-    return where + issue.message;
-  });
-  throw new UsageError(`${source}: ${problems.join("; ")}`);
+  // Two checks of one field may both fail; the first says enough.
+  const problems = new Map<string, string>();
+  for (const issue of parsed.error.issues) {
+    const where = issue.path.map(String).join(".");
+    if (!problems.has(where))
+      problems.set(where, (where === "" ? "" : `${where}: `) + wording(schema, issue));
+  }
+  throw new UsageError(`${source}: ${[...problems.values()].join("; ")}`);
+}
+
+function wording(schema: z.ZodType, issue: z.core.$ZodIssue): string {
+  const given = JSON.stringify(issue.input) ?? String(issue.input);
+  switch (issue.code) {
+    case "invalid_type":
+      return `${given} is not ${TYPES[issue.expected] ?? issue.expected}`;
+    case "too_small":
+      return `${given} is too small; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
+    case "too_big":
+      return `${given} is too big; it must be at most ${issue.maximum}`;
+    case "invalid_value":
+      return `${given} is not ${issue.values.map(String).join(" or ")}`;
+    case "unrecognized_keys": {
+      const fields = fieldsAt(schema, issue.path);
+      return issue.keys
+        .map((key) => `there is no ${JSON.stringify(key)}; ${suggestion(key, fields)}`)
+        .join("; ");
+    }
+    default:
+      return issue.message;
+  }
+}
+
+const TYPES: { readonly [expected: string]: string } = {
+  int: "a whole number",
+  number: "a number",
+  string: "a text",
+  boolean: "true or false",
+  array: "a list",
+  object: "a map of settings",
+  record: "a map of settings",
+};
+
+/** The names of the settings at `path`. */
+function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  let at: unknown = schema;
+  for (const name of path) at = at instanceof z.ZodObject ? bare(at.shape[String(name)]) : undefined;
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+}
+
+function bare(schema: unknown): unknown {
+  const wrapped =
+    schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional;
+  return wrapped ? bare(schema.unwrap()) : schema;
+}
+
+/** What a person who wrote `name` may have meant: the names a slip or two away, or else all. */
+export function suggestion(name: string, names: readonly string[]): string {
+  // Two slips in a long name, one in a short; a digit is no slip: n9 is not n1.
+  const slips = name.length > 3 ? 2 : 1;
+  const close = names.filter((candidate) => !/\d$/.test(name) && distance(candidate, name) <= slips);
+  if (close.length > 0) return `did you mean ${close.join(" or ")}?`;
+  return names.length === 1 ? `there is only ${names[0]}` : `there are ${names.join(", ")}`;
+}
+
+/** Edit distance of Levenshtein, but for case. */
+function distance(a: string, b: string): number {
+  const [left, right] = [a.toLowerCase(), b.toLowerCase()];
+  let row = Array.from({ length: right.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= left.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j++) {
+      const change = (row[j - 1] as number) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] as number;
 }

@@ -11,7 +11,7 @@ import type { Checker } from "./checker.ts";
 import type { Fault } from "./fault.ts";
 import type { NodeId, Signature } from "./history/op.ts";
 import type { Place } from "./place.ts";
-import { datagramFaults, type Plan, parsePlan, UsageError } from "./plan.ts";
+import { datagramFaults, type Plan, parsePlan, suggestion, UsageError } from "./plan.ts";
 import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
@@ -53,11 +53,9 @@ export function lookUp<T extends { readonly name: string }>(
   const found = items.find((item) => item.name === name);
   if (found !== undefined) return found;
   const names = items.map((item) => item.name);
-  // Two slips in a long name, one in a short: n9 is no slip for every node.
-  const slips = name.length > 3 ? 2 : 1;
-  const close = kind === "target" ? [] : names.filter((candidate) => distance(candidate, name) <= slips);
-  const hint = close.length > 0 ? `did you mean ${close.join(" or ")}?` : `there are ${names.join(", ")}`;
-  throw new UsageError(`${kind} ${name} is unknown; ${hint}`);
+  throw new UsageError(
+    `${kind} ${name === "" ? "without a name" : name} is unknown; ${suggestion(name, names)}`,
+  );
 }
 
 /** Everything a run needs, checked before anything boots. Throws UsageError. */
@@ -86,6 +84,11 @@ export function assemble(plan: Plan): Test<KvApi> {
     }
     chosen.push(fault);
   }
+  if (plan.raftkv.heartbeatTicks >= plan.raftkv.electionTicks) {
+    throw new UsageError(
+      `raftkv.heartbeatTicks: ${plan.raftkv.heartbeatTicks} must be less than raftkv.electionTicks, ${plan.raftkv.electionTicks}, or followers never wait for a heartbeat`,
+    );
+  }
   const names = [...targets, ...nodeNames(plan.nodes)].map((target) => ({ name: target }));
   if (plan.target !== undefined) lookUp("target", plan.target, names);
   if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
@@ -99,18 +102,4 @@ function createWorkload(factory: WorkloadFactory<KvApi>, plan: Plan): Workload<S
     random: seededRandom(plan.seed).fork("workload"),
     options: plan.workloadOptions,
   });
-}
-
-/** Edit distance of Levenshtein. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }
