@@ -8,6 +8,7 @@
 import { type Anomaly, Budget, type Checker, type Verdict } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
+import { claimedLinearization } from "./linearizable/claimed-order.ts";
 import { explain } from "./linearizable/explanation.ts";
 import { type Action, type Model, PENDING } from "./linearizable/model.ts";
 import { type SearchResult, search } from "./linearizable/search.ts";
@@ -27,19 +28,23 @@ export type Translation<S extends Signature, In, Out> = (
   operation: Operation<S>,
 ) => readonly ObjectCall<In, Out>[];
 
+/** The revision named by the reply to an operation, if any: see `Action.revision`. */
+export type Claim<S extends Signature> = (operation: Operation<S>) => number | undefined;
+
 /** At most this many violations are explained; more are only counted. */
 const EXPLAINED = 5;
 /** At most this many steps go into making one witness small. */
 const WITNESS_STEPS = 200_000;
 
-/** A checker of objects that follow `model`. */
+/** A checker of objects that follow `model`. Revisions make it fast; the verdict never depends on them. */
 export function linearizable<S extends Signature, State, In, Out>(
   model: Model<State, In, Out>,
   translate: Translation<S, In, Out>,
+  revisionOf?: Claim<S>,
 ): Checker<S> {
   return {
     name: "linearizable",
-    check: (history, budget) => checkLinearizable(history, model, budget, translate),
+    check: (history, budget) => checkLinearizable(history, model, budget, translate, revisionOf),
   };
 }
 
@@ -56,14 +61,16 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   model: Model<State, In, Out>,
   budget: Budget,
   translate: Translation<S, In, Out>,
+  revisionOf: Claim<S> = () => undefined,
 ): Verdict {
-  const parts = partsOf(history, model, translate);
+  const parts = partsOf(history, model, translate, revisionOf);
   // The smallest first: what easy keys leave over is there for the hard ones.
   const order = [...parts.values()].sort((a, b) => a.actions.length - b.actions.length);
   const anomalies: Anomaly[] = [];
   const unknown: string[] = [];
   let violations = 0;
   let checked = 0;
+  let claimed = 0;
   order.forEach((part, i) => {
     const share = new Budget(Math.floor(budget.left / (order.length - i)));
     const result = decide(model, part.actions, share);
@@ -75,6 +82,7 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
       return;
     }
     checked += part.actions.length;
+    if (result.kind === "linearizable" && result.claimed) claimed++;
     if (result.kind === "violation" && ++violations <= EXPLAINED)
       anomalies.push(anomalyOf(model, part, result.impossible));
   });
@@ -86,18 +94,37 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   if (unknown.length > 0)
     return verdict("unknown", `the search was cut short: ${unknown[0]}`, checked, [], unknown);
   if (checked === 0) return verdict("unknown", "there was nothing to check", 0, [], []);
-  return verdict("valid", `${keys} with ${checked} operations are linearizable`, checked, [], []);
+  const how = `${claimed} in the order of their revisions, ${parts.size - claimed} by search`;
+  const reason = `${keys} with ${checked} operations are linearizable: ${how}`;
+  return verdict("valid", reason, checked, [], []);
 }
 
+/** As the search says it; `claimed`: no search was needed, the order is the one that the revisions claim. */
+export type Decision =
+  | (SearchResult & { readonly kind: "linearizable"; readonly claimed: boolean })
+  | (SearchResult & { readonly kind: "violation" | "exhausted" });
+
 /**
- * Chooses how to decide one object. The search decides everything; faster ways for special models belong here.
- * Pending operations that cannot help anybody are left out, as each would double what there is to search.
+ * Decides one object: by the order that the revisions claim, if it proves to be a linearization; else by search,
+ * which looks at values and real time alone, and has to decide every violation.
  */
 export function decide<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
   budget: Budget,
-): SearchResult {
+): Decision {
+  const order = claimedLinearization(model, actions);
+  return order === undefined
+    ? decideBySearch(model, actions, budget)
+    : { kind: "linearizable", order, claimed: true };
+}
+
+/** Pending operations that cannot help anybody are left out, as each would double what there is to search. */
+function decideBySearch<State, In, Out>(
+  model: Model<State, In, Out>,
+  actions: readonly Action<In, Out>[],
+  budget: Budget,
+): Decision {
   const items = actions.map((action, position) => itemOf(model, action, position));
   const required = items.filter(({ action }) => action.completed !== PENDING);
   const pending = items.filter(({ action }) => action.completed === PENDING);
@@ -110,7 +137,7 @@ export function decide<State, In, Out>(
   const positionOf = (i: number) => (helpful[i] as Item<In, Out>).position;
   switch (result.kind) {
     case "linearizable":
-      return { ...result, order: result.order.map(positionOf) };
+      return { ...result, order: result.order.map(positionOf), claimed: false };
     case "violation":
       return { ...result, impossible: positionOf(result.impossible), order: result.order.map(positionOf) };
     case "exhausted":
@@ -129,10 +156,12 @@ function partsOf<S extends Signature, State, In, Out>(
   history: History<S>,
   model: Model<State, In, Out>,
   translate: Translation<S, In, Out>,
+  revisionOf: Claim<S>,
 ): ReadonlyMap<string, Part<In, Out>> {
   const parts = new Map<string, Part<In, Out>>();
   for (const operation of history.client) {
     const { type, process, node, invokeIndex, completeIndex } = operation;
+    const revision = type === "ok" ? revisionOf(operation) : undefined;
     for (const call of translate(operation)) {
       const output = type === "ok" ? call.output : undefined;
       if (output === undefined && model.observes?.(call.input, undefined)) continue;
@@ -148,6 +177,7 @@ function partsOf<S extends Signature, State, In, Out>(
         completed: type === "ok" ? completeIndex : PENDING,
         process,
         node,
+        revision,
       });
     }
   }

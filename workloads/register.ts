@@ -86,7 +86,7 @@ function create(options: Options): Workload<RegisterSignature, KvApi> {
 
 /** What a history of this workload must satisfy. */
 export const registerCheckers = [
-  linearizable(register(), asRegisterCall),
+  linearizable(register(), asRegisterCall, (operation) => operation.output?.revision),
   revisions<RegisterSignature>(revisionEvidence),
 ] as const;
 

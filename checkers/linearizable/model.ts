@@ -56,6 +56,11 @@ export interface Action<In, Out> {
   readonly completed: number;
   readonly process: Process;
   readonly node: NodeId | undefined;
+  /**
+   * The revision that the reply names: the one a change made, or the one that was current for an observation. A
+   * claim of the system under test, used only to propose an order.
+   */
+  readonly revision?: number | undefined;
 }
 
 /** In place of the index of a completion that never came, or that did not tell the outcome. */
