@@ -19,13 +19,20 @@ const GRANTED = `
   0ms    0 invoke grant {"ttl":2}
   100ms  0 ok     grant {"lease":"7","ttl":2}
   200ms  0 invoke put {"lease":"7","key":"k1"}
-  300ms  0 ok     put {"revision":2}`;
+  300ms  0 ok     put {"revision":2,"term":1}`;
 
-function read(at: number, revision: number, keys: readonly string[], settled = false, lease = "7"): string {
+function read(
+  at: number,
+  revision: number,
+  keys: readonly string[],
+  settled = false,
+  lease = "7",
+  term = 1,
+): string {
   const leases = Object.fromEntries(keys.map((key) => [key, lease]));
   return `
     ${at}ms      9 invoke read {"settled":${settled}}
-    ${at + 10}ms 9 ok     read ${JSON.stringify({ revision, leases })}`;
+    ${at + 10}ms 9 ok     read ${JSON.stringify({ revision, term, leases })}`;
 }
 
 describe("lease checker", () => {
@@ -94,9 +101,16 @@ describe("lease checker", () => {
   });
 
   it("names a key that a settled read still has", () => {
-    expect(found(check(GRANTED + read(3_200, 2, ["k1"], true)))).toEqual([["expired late", [1, 5]]]);
-    expect(check(GRANTED + read(3_200, 2, ["k1"], false)).validity).toBe("valid");
-    expect(check(GRANTED + read(3_100, 2, ["k1"], true)).validity).toBe("valid");
+    expect(found(check(GRANTED + read(3_400, 2, ["k1"], true)))).toEqual([["expired late", [1, 5]]]);
+    expect(check(GRANTED + read(3_400, 2, ["k1"], false)).validity).toBe("valid");
+    expect(check(GRANTED + read(3_300, 2, ["k1"], true)).validity).toBe("valid");
+  });
+
+  it("lets a new leader start the lease afresh, once", () => {
+    const deposed = GRANTED + read(1_000, 2, ["k1"], false, "7", 2);
+    expect(check(deposed + read(4_000, 2, ["k1"], true, "7", 2)).validity).toBe("valid");
+    expect(found(check(deposed + read(4_100, 2, ["k1"], true, "7", 2)))).toEqual([["expired late", [1, 7]]]);
+    expect(check(deposed + read(4_100, 2, ["k1"], true, "7", 3)).validity).toBe("valid");
   });
 
   it("gives a keepalive of unknown outcome the benefit of the doubt in both directions", () => {
@@ -122,7 +136,7 @@ describe("lease checker", () => {
   it("names keys that part", () => {
     const two = `${GRANTED}
       310ms  0 invoke put {"lease":"7","key":"k2"}
-      320ms  0 ok     put {"revision":3}`;
+      320ms  0 ok     put {"revision":3,"term":1}`;
     expect(found(check(two + read(2_500, 4, ["k2"])))).toEqual([["keys parted from their lease", [3, 7]]]);
     expect(found(check(two + read(2_500, 4, []) + read(2_600, 5, ["k1"])))).toEqual([
       ["keys parted from their lease", [3, 7, 9]],
@@ -144,7 +158,7 @@ describe("lease checker", () => {
       400ms 1 invoke revoke {"lease":"7"}
       500ms 1 ok     revoke {"revision":3}
       600ms 1 invoke put {"lease":"7","key":"k2"}
-      700ms 1 ok     put {"revision":4}`);
+      700ms 1 ok     put {"revision":4,"term":1}`);
     expect(found(verdict)).toEqual([["put under a revoked lease", [5, 6, 7]]]);
   });
 

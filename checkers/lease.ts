@@ -27,14 +27,22 @@ export type LeaseSignature = {
   /** `revision` is the store's after the revocation. */
   revoke: { in: { readonly lease: string }; out: { readonly revision: number } };
   /** Each key is put at most once. */
-  put: { in: { readonly lease: string; readonly key: string }; out: { readonly revision: number } };
+  put: {
+    in: { readonly lease: string; readonly key: string };
+    out: { readonly revision: number; readonly term: number };
+  };
   /**
-   * All keys with their leases, linearizable, and the revision of that state. `settled`: the cluster had been left
+   * All keys with their leases, linearizable, and the revision of that state. `term` is that of the leader, who is
+   * one member for a whole term. `settled`: the cluster had been left
    * in peace for the longest ttl and the slack, so that whatever nobody renewed must be gone.
    */
   read: {
     in: { readonly settled: boolean };
-    out: { readonly revision: number; readonly leases: { readonly [key: string]: string } };
+    out: {
+      readonly revision: number;
+      readonly term: number;
+      readonly leases: { readonly [key: string]: string };
+    };
   };
 };
 
@@ -180,15 +188,20 @@ function judgeDead(
   );
 }
 
-/** Somebody learnt, after the invocation of `observation`, that the lease still lives. */
+/**
+ * Somebody learnt, after the invocation of `observation`, that the lease still lives. `since` is when the leader of
+ * that time was first heard of: a new leader starts all leases afresh.
+ */
 function judgeAlive(
   lease: Lease,
   observation: Span,
+  since: Nanos,
   how: string,
   { expirySlack }: LeaseCheckerOptions,
   findings: Findings,
 ): void {
-  const over = observation.invokeTime - (lease.lastRenewal + lease.ttl * SECOND + expirySlack);
+  const over =
+    observation.invokeTime - (Math.max(lease.lastRenewal, since) + lease.ttl * SECOND + expirySlack);
   if (over <= 0) return;
   findings.add(
     "expired late",
@@ -256,6 +269,7 @@ function judgeReads(
 ): void {
   const attachedTo = new Map<string, string>();
   for (const put of history.byFunction("put")) attachedTo.set(put.input.key, put.input.lease);
+  const firstHeard = firstHeardOf(history);
   const reads = history.byFunction("read").filter((read) => read.type === "ok");
   reads.sort((a, b) => a.output.revision - b.output.revision || a.completeIndex - b.completeIndex);
 
@@ -264,7 +278,7 @@ function judgeReads(
   waiting.sort((a, b) => firstRevision(b) - firstRevision(a));
   let attached: Lease[] = [];
   for (const read of reads) {
-    judgePresent(read, leases, attachedTo, options, findings);
+    judgePresent(read, leases, attachedTo, firstHeard, options, findings);
     const { revision, leases: present } = read.output;
     for (
       let next = waiting.at(-1);
@@ -291,6 +305,7 @@ function judgePresent(
   read: Read,
   leases: ReadonlyMap<string, Lease>,
   attachedTo: ReadonlyMap<string, string>,
+  firstHeard: ReadonlyMap<number, Nanos>,
   options: LeaseCheckerOptions,
   findings: Findings,
 ): void {
@@ -309,8 +324,27 @@ function judgePresent(
     if (lease === undefined) continue;
     lease.present = { revision, key, read };
     if (read.input.settled)
-      judgeAlive(lease, read, `still read its key ${key} at revision ${revision}`, options, findings);
+      judgeAlive(
+        lease,
+        read,
+        firstHeard.get(read.output.term) ?? read.completeTime,
+        `still read its key ${key} at revision ${revision}`,
+        options,
+        findings,
+      );
   }
+}
+
+/** When each term was first heard of; it began no later. */
+function firstHeardOf(history: History<LeaseSignature>): Map<number, Nanos> {
+  const heard = new Map<number, Nanos>();
+  for (const operation of history.client) {
+    if (operation.type !== "ok" || (operation.f !== "read" && operation.f !== "put")) continue;
+    const { term } = operation.output;
+    const before = heard.get(term);
+    if (before === undefined || operation.completeTime < before) heard.set(term, operation.completeTime);
+  }
+  return heard;
 }
 
 /** All keys of a lease go at one revision: no key is seen at or after a revision at which another was missing. */

@@ -77,13 +77,13 @@ export const lease: WorkloadFactory<KvApi> = {
           put: ({ lease: id, key }) =>
             attemptWrite(async () => {
               const { header } = await api.request({ kind: "put", key, value: id, lease: id });
-              return ok({ revision: header.revision });
+              return ok({ revision: header.revision, term: header.raftTerm });
             }),
           read: () =>
             attemptRead(async () => {
               const { kvs, header } = await api.request({ kind: "range", key: PREFIX, rangeEnd: PREFIX_END });
               const leases = Object.fromEntries(kvs.map((kv) => [kv.key, kv.lease]));
-              return ok({ revision: header.revision, leases });
+              return ok({ revision: header.revision, term: header.raftTerm, leases });
             }),
         },
         close: () => api.close(),
