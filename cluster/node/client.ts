@@ -133,7 +133,7 @@ class Client implements Connected {
     if (call === undefined) return;
     switch (message.kind) {
       case "response":
-        call.resolve({ ...message.response, header: message.header } as never);
+        call.resolve({ header: message.header, ...message.response } as never);
         break;
       case "members":
         call.resolve(message.response as never);
