@@ -4,34 +4,41 @@ import { join } from "node:path";
 import { stdout } from "node:process";
 import { Command } from "commander";
 import { checkAll, worst } from "../../checkers/compose.ts";
+import { workloads } from "../../workloads/index.ts";
 import { Budget } from "../checker.ts";
 import type { History } from "../history/history.ts";
 import { type Plan, parsePlan, UsageError } from "../plan.ts";
-import { assemble } from "../registry.ts";
+import { assemble, lookUp } from "../registry.ts";
 import { exitCode, type RunResult } from "../result.ts";
 import { readJournal } from "../store/journal.ts";
 import { RunDirectory } from "../store/run-directory.ts";
+import { number } from "./plan-options.ts";
 import { printVerdicts } from "./print.ts";
+
+const EXAMPLES = `
+Examples:
+  npx faultline check store/latest                      the newest run, by its own workload's checkers
+  npx faultline check history.jsonl --workload register a journal from anywhere`;
 
 export function checkCommand(): Command {
   return new Command("check")
     .description("judge a stored history again: a run directory, or a journal (history.jsonl) of any origin")
     .argument("<file>", "run directory or journal")
+    .addHelpText("after", EXAMPLES)
     .option("-w, --workload <name>", "the workload whose checkers judge it; the run's own unless given")
     .option("--budget <steps>", "steps each checker may take")
     .action((path: string, options: { readonly workload?: string; readonly budget?: string }) => {
+      const budgetGiven = number("--budget", options.budget);
+      if (budgetGiven !== undefined) parsePlan({ budget: budgetGiven }, "--budget");
+      if (options.workload !== undefined) lookUp("workload", options.workload, workloads);
       const { history, torn, plan, result } = read(path, options.workload);
       if (torn)
         stdout.write(
           "The journal ends in the middle of a line: the tester died. Everything before it is judged.\n",
         );
-      const budget =
-        options.budget === undefined
-          ? plan.budget
-          : parsePlan({ budget: Number(options.budget) }, "--budget").budget;
       const { workload, checkers } = assemble(plan);
       const own = plan.faults.length > 0 || result !== undefined ? checkers : [];
-      const again = checkAll([...workload.checkers, ...own], history, new Budget(budget));
+      const again = checkAll([...workload.checkers, ...own], history, new Budget(budgetGiven ?? plan.budget));
       // What only the run itself could see is taken as it was recorded.
       const judged = new Set(again.map((verdict) => verdict.checker));
       const recorded = (result?.verdicts ?? [])

@@ -8,6 +8,7 @@ import pc from "picocolors";
 import type { PlanInput } from "../plan.ts";
 import type { RunResult } from "../result.ts";
 import { execute, repeatLine } from "./execute.ts";
+import { storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
 import { replayRun } from "./replay.ts";
 import { Status } from "./status.ts";
@@ -29,7 +30,7 @@ export function demoCommand(): Command {
     .description(
       "show it all: a clean cluster survives, a planted split brain is found, explained and repeated",
     )
-    .option("--store <directory>", "where runs are kept", "store")
+    .addOption(storeOption())
     .action(async ({ store }: { readonly store: string }) => {
       process.exitCode = (await demonstrate(store)) ? 0 : BROKEN_PROMISE;
     });
@@ -46,7 +47,7 @@ async function demonstrate(store: string): Promise<boolean> {
   );
   heading("1. The clean build survives a virtual minute of this.");
   const clean = await execute(CLEAN, store);
-  printResult(clean.result, repeatLine(CLEAN), clean.directory.path);
+  printResult(clean, repeatLine(CLEAN));
   if (clean.result.validity !== "valid") return failed("the clean build must be valid");
 
   heading("\n2. The same with a planted bug: half of the members count as a majority.");
@@ -54,7 +55,7 @@ async function demonstrate(store: string): Promise<boolean> {
   if (seed === undefined) return failed(`no client saw the planted bug in ${SEEDS} seeds`);
   const failing: PlanInput = { ...BROKEN, seed };
   const broken = await execute(failing, store);
-  printResult(broken.result, repeatLine(failing), broken.directory.path);
+  printResult(broken, repeatLine(failing));
   if (!seenByClients(broken.result)) return failed("the failing seed did not fail again");
 
   heading("\n3. The failing run once more, from its plan alone.");

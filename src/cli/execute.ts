@@ -1,20 +1,17 @@
 /** Runs one plan with everything a person wants kept: journal, trace, result, report. */
 
-import { stderr } from "node:process";
 import { renderReport } from "../../reports/page.ts";
 import type { Op } from "../history/op.ts";
 import { NEMESIS } from "../history/op.ts";
-import type { Plan, PlanInput } from "../plan.ts";
+import { type Plan, type PlanInput, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import type { RunResult } from "../result.ts";
 import { run } from "../runner/run.ts";
 import { resolvePlan } from "../runner/swarm.ts";
 import { RunDirectory } from "../store/run-directory.ts";
+import { onInterrupt } from "./interrupt.ts";
 import { planFlags } from "./plan-options.ts";
 import { Status } from "./status.ts";
-
-/** What shells report of a process that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 export interface Executed {
   readonly plan: Plan;
@@ -22,7 +19,7 @@ export interface Executed {
   readonly directory: RunDirectory;
 }
 
-/** Runs `input` into a new directory under `store`. */
+/** Runs `input` into a new directory under `store`. Throws UsageError before anything is written. */
 export async function execute(input: PlanInput, store: string): Promise<Executed> {
   const plan = resolvePlan(input);
   const test = assemble(plan);
@@ -43,21 +40,26 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
       return `${plan.workload}  seed ${plan.seed}  ${seconds.toFixed(1)} s of ${plan.duration} s virtual (${percent} %)  ${operations} operations  ${faults} faults`;
     });
   };
-  const interrupt = (): void => {
+  const deaf = onInterrupt(() => {
     status.clear();
-    stderr.write(`interrupted; npx faultline check ${directory.path} judges what was recorded\n`);
-    process.exit(INTERRUPTED);
+    return `interrupted; npx faultline check ${directory.path} judges what was recorded`;
+  });
+  // Checkers do not pause, so a signal would not be heard: it shall end the process at once.
+  const judging = (): void => {
+    deaf();
+    status.announce(`${plan.workload}  seed ${plan.seed}  judging ${operations} operations`);
   };
-  process.once("SIGINT", interrupt);
   try {
-    const finished = await run(test, { record, messages: true });
+    const finished = await run(test, { record, messages: true, judging });
     directory.writeTrace(finished.trace, finished.messages);
     directory.writeResult(finished.result);
-    status.clear();
     directory.writeReport(await renderReport(directory.read(), { repeat: repeatLine(input) }));
     return { plan, result: finished.result, directory };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new Error(`in the run of ${directory.path}; repeat: ${repeatLine(input)}`, { cause: error });
   } finally {
-    process.removeListener("SIGINT", interrupt);
+    deaf();
     status.clear();
     journal.close();
   }

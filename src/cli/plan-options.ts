@@ -49,6 +49,11 @@ export function addPlanOptions(command: Command): Command {
     .option("--set <path=value>", "any other setting of the plan, such as raftkv.preVote=false", collect);
 }
 
+/** Where runs are kept. */
+export function storeOption(): Option {
+  return new Option("--store <directory>", "where runs are kept").default("store");
+}
+
 /** What the flags and the file say, nothing added. Throws UsageError. */
 export function planInput(flags: PlanFlags): PlanInput {
   const input: Record<string, unknown> = flags.config === undefined ? {} : readPlanFile(flags.config);
@@ -117,7 +122,8 @@ function seconds(flag: string, text: string | undefined): number | undefined {
   return Number(match[1]) * scale;
 }
 
-function number(flag: string, text: string | undefined): number | undefined {
+/** The number that a flag gives. Throws UsageError. */
+export function number(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^-?\d+(\.\d+)?$/.test(text)) throw new UsageError(`${flag}: ${text} is not a number`);
   return Number(text);
@@ -133,7 +139,10 @@ function concurrency(text: string | undefined, nodes: number): number | undefine
 
 function faultList(text: string): string[] {
   if (text === "none" || text === "") return [];
-  return text.split(",").map((name) => name.trim());
+  const names = text.split(",").map((name) => name.trim());
+  if (names.includes(""))
+    throw new UsageError(`--faults: ${text} lacks a name; write kill,partition, or none`);
+  return names;
 }
 
 function assign(input: Record<string, unknown>, setting: string): void {
@@ -148,7 +157,15 @@ function assign(input: Record<string, unknown>, setting: string): void {
     object[name] = next;
     object = next;
   }
-  object[path.at(-1) as string] = parseYaml(setting.slice(at + 1)) as Json;
+  object[path.at(-1) as string] = settingValue(setting.slice(0, at), setting.slice(at + 1));
+}
+
+function settingValue(path: string, text: string): Json {
+  try {
+    return parseYaml(text) as Json;
+  } catch (error) {
+    throw new UsageError(`--set ${path}: ${text} is not a value: ${firstLine(error)}`);
+  }
 }
 
 function readPlanFile(path: string): Record<string, unknown> {
@@ -164,14 +181,17 @@ function readPlanFile(path: string): Record<string, unknown> {
   try {
     value = parseYaml(text);
   } catch (error) {
-    throw new UsageError(
-      `${path}: not YAML: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`,
-    );
+    throw new UsageError(`${path}: neither YAML nor JSON: ${firstLine(error)}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new UsageError(`${path}: a plan is a map of settings, such as "workload: register"`);
   }
   return { ...value };
+}
+
+function firstLine(error: unknown): string {
+  const line = (error instanceof Error ? error.message : String(error)).split("\n")[0] as string;
+  return line.replace(/:$/, "");
 }
 
 function quote(word: string): string {

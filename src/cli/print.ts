@@ -2,13 +2,13 @@
 import { stdout } from "node:process";
 import pc from "picocolors";
 import type { Verdict } from "../checker.ts";
-import type { RunResult } from "../result.ts";
+import type { Executed } from "./execute.ts";
 
 const colours = { valid: pc.green, invalid: pc.red, unknown: pc.yellow } as const;
 /** Anomalies shown per checker; the report has all. */
 const SHOWN = 3;
 
-export function printResult(result: RunResult, repeat: string, directory: string): void {
+export function printResult({ plan, result, directory }: Executed, repeat: string): void {
   const vacuous = result.vacuous && result.validity === "valid";
   const colour = vacuous ? pc.yellow : colours[result.validity];
   const label = vacuous ? "valid, but vacuous" : result.validity;
@@ -20,10 +20,9 @@ export function printResult(result: RunResult, repeat: string, directory: string
     .filter((fault) => fault.starts > 0)
     .map(({ fault, starts }) => `${fault} x${starts}`);
   const { operations, virtualSeconds } = result.counts;
-  stdout.write(
-    `  ${operations} operations in ${virtualSeconds} virtual seconds; faults: ${faults.join(", ") || "none"}\n`,
-  );
-  stdout.write(`  report: ${directory}/report.html\n`);
+  stdout.write(`  faults: ${faults.join(", ") || "none"}\n`);
+  stdout.write(`  seed ${plan.seed}: ${operations} operations in ${virtualSeconds} virtual seconds\n`);
+  stdout.write(`  report: ${directory.path}/report.html\n`);
   if (result.validity !== "valid" || result.vacuous) stdout.write(`  repeat: ${pc.bold(repeat)}\n`);
 }
 

@@ -12,17 +12,24 @@ import { RunDirectory } from "../store/run-directory.ts";
 import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
 import { tryPlan } from "./trial.ts";
 
+const EXAMPLES = `
+Examples:
+  npx faultline replay                                      the newest run once more
+  npx faultline replay store/register/2026-01-31-1200-seed7 a certain one
+  npx faultline replay --workload kv --nodes 3 --seed 7     the flags of a repeat line: run twice and compared`;
+
 export function replayCommand(): Command {
   const command = new Command("replay")
     .description("run a simulated run again and compare every byte of its history")
-    .argument("[run]", "run directory; without one, the run that the flags describe is run twice");
+    .argument("[run]", "run directory; store/latest unless flags describe a run, which is then run twice")
+    .addHelpText("after", EXAMPLES);
   return addPlanOptions(command).action(async (path: string | undefined, flags: PlanFlags) => {
     const input = planInput(flags);
     if (path !== undefined && Object.keys(input).length > 0)
       throw new UsageError(`${path}: a stored run has its own plan; leave the other flags out`);
-    const { difference, events, result } = await (path === undefined
+    const { difference, events, result } = await (Object.keys(input).length > 0
       ? repeat(await remember(input))
-      : replayRun(RunDirectory.open(path)));
+      : replayRun(RunDirectory.open(path ?? "store/latest")));
     if (difference !== undefined) {
       stdout.write(`${pc.red(pc.bold("DIFFERENT"))}  ${difference}\n`);
       process.exitCode = 1;

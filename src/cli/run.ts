@@ -3,18 +3,26 @@ import { randomInt } from "node:crypto";
 import { Command } from "commander";
 import { exitCode } from "../result.ts";
 import { execute, repeatLine } from "./execute.ts";
-import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
+import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
+
+const EXAMPLES = `
+Examples:
+  npx faultline run                                         five nodes, the default faults, a random seed
+  npx faultline run -w kv -f partition,kill -n 3 -d 5m      three nodes for five virtual minutes
+  npx faultline run -w watch --swarm -s 42                  sizes, knobs and faults drawn from seed 42
+  npx faultline run -c plan.yaml --set raftkv.preVote=false a plan from a file, but for one knob`;
 
 export function runCommand(): Command {
   const command = new Command("run").description("run one plan: boot, break, check, report");
   return addPlanOptions(command)
-    .option("--store <directory>", "where runs are kept", "store")
+    .addHelpText("after", EXAMPLES)
+    .addOption(storeOption())
     .action(async (flags: PlanFlags & { readonly store: string }) => {
       const asked = planInput(flags);
       const input = asked.seed === undefined ? { ...asked, seed: randomInt(1_000_000_000) } : asked;
-      const { result, directory } = await execute(input, flags.store);
-      printResult(result, repeatLine(input), directory.path);
-      process.exitCode = exitCode(result);
+      const executed = await execute(input, flags.store);
+      printResult(executed, repeatLine(input));
+      process.exitCode = exitCode(executed.result);
     });
 }

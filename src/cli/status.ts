@@ -4,13 +4,14 @@ import { stderr } from "node:process";
 export class Status {
   readonly #terminal: boolean;
   readonly #every: number;
-  #last = 0;
+  /** A run that is over before the first line is due shows none. */
+  #last: number;
   #shown = false;
 
   constructor() {
     this.#terminal = stderr.isTTY === true;
     this.#every = this.#terminal ? 100 : 10_000;
-    this.#last = this.#terminal ? 0 : Date.now();
+    this.#last = Date.now() + (this.#terminal ? 400 : 0);
   }
 
   /** Shows `text()` if enough time has passed since the last; cheap to call often. */
@@ -25,6 +26,13 @@ export class Status {
     } else {
       stderr.write(`${text()}\n`);
     }
+  }
+
+  /** Shows `text` now if lines have been shown before, as what comes may take long. */
+  announce(text: string): void {
+    if (!this.#shown) return;
+    this.#last = 0;
+    this.update(() => text);
   }
 
   /** Wipes the line, so that what is printed next stands alone. */

@@ -1,9 +1,8 @@
 /** What a worker thread of a sweep does: runs seeds one after the other and says what each came to. */
 import type { PlanInput } from "../plan.ts";
-import { assemble } from "../registry.ts";
 import type { RunResult } from "../result.ts";
-import { run } from "../runner/run.ts";
-import { resolvePlan } from "../runner/swarm.ts";
+import type { Run } from "../runner/run.ts";
+import { tryPlan } from "./trial.ts";
 
 export interface SweepTask {
   readonly input: PlanInput;
@@ -20,13 +19,19 @@ export interface SeedResult
   readonly found: readonly string[];
 }
 
+/** One seed; says which it was if the harness breaks. */
+async function attempt(input: PlanInput): Promise<Run> {
+  try {
+    return await tryPlan(input);
+  } catch (error) {
+    throw new Error(`seed ${input.seed}`, { cause: error });
+  }
+}
+
 export default async function sweepSeeds(task: SweepTask): Promise<readonly SeedResult[]> {
   const results: SeedResult[] = [];
   for (let seed = task.first; seed < task.first + task.count; seed++) {
-    const { result } = await run(assemble(resolvePlan({ ...task.input, seed })), {
-      record: () => {},
-      messages: false,
-    });
+    const { result } = await attempt({ ...task.input, seed });
     const { validity, vacuous, summary, counts, reached, traceHash, verdicts } = result;
     const found = verdicts
       .filter((verdict) => verdict.validity === "invalid")

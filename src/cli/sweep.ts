@@ -5,12 +5,13 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import pc from "picocolors";
 import Tinypool from "tinypool";
-import { type PlanInput, UsageError } from "../plan.ts";
+import { type PlanInput, parsePlan, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import { exitCode } from "../result.ts";
-import { resolvePlan } from "../runner/swarm.ts";
+import { RunDirectory } from "../store/run-directory.ts";
 import { execute, repeatLine } from "./execute.ts";
-import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
+import { onInterrupt } from "./interrupt.ts";
+import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
 import { Status } from "./status.ts";
 import type { SeedResult, SweepTask } from "./sweep-worker.ts";
@@ -25,6 +26,7 @@ interface SweepFlags extends PlanFlags {
 
 /** Seeds per task: enough to hide the cost of handing it over, few enough to stop soon. */
 const CHUNK = 4;
+const MOST_JOBS = 256;
 
 export interface Sweep {
   readonly results: readonly SeedResult[];
@@ -37,7 +39,6 @@ export async function sweep(
   range: { readonly first: number; readonly count: number; readonly jobs: number; readonly stop: boolean },
   progress: (done: readonly SeedResult[]) => void,
 ): Promise<Sweep> {
-  assemble(resolvePlan({ ...input, seed: range.first }));
   const pool = new Tinypool({
     filename: fileURLToPath(new URL("./sweep-worker.js", import.meta.url)),
     minThreads: range.jobs,
@@ -69,6 +70,14 @@ export async function sweep(
   return { results: results.sort((a, b) => a.seed - b.seed), cpuSeconds: (user + system) / 1e6 };
 }
 
+const EXAMPLES = `
+Without --no-swarm each seed draws its own sizes, knobs and faults; what flags set stays as it is.
+
+Examples:
+  npx faultline sweep                                   200 seeds of the register workload
+  npx faultline sweep -w watch --seeds 5000 --first 200 seeds 200 to 5199 of another
+  npx faultline sweep --bug quorum-half                 how many seeds until a planted bug is found?`;
+
 export function sweepCommand(): Command {
   const command = new Command("sweep").description("run many seeds on all cores; stop at the first failure");
   return addPlanOptions(command)
@@ -77,7 +86,8 @@ export function sweepCommand(): Command {
     .option("--first <seed>", "the first seed", "0")
     .option("--jobs <count>", "worker threads; one per core unless given")
     .option("--keep-going", "run all seeds, whatever fails")
-    .option("--store <directory>", "where the first failing run is kept", "store")
+    .addOption(storeOption())
+    .addHelpText("after", EXAMPLES)
     .action(async (flags: SweepFlags) => {
       if (flags.seed !== undefined)
         throw new UsageError("--seed: a sweep chooses its seeds; use --first and --seeds");
@@ -85,15 +95,34 @@ export function sweepCommand(): Command {
       const count = natural("--seeds", flags.seeds, 1);
       const first = natural("--first", flags.first, 0);
       const jobs = flags.jobs === undefined ? availableParallelism() : natural("--jobs", flags.jobs, 1);
+      if (jobs > MOST_JOBS) throw new UsageError(`--jobs: ${jobs} is too many; at most ${MOST_JOBS}`);
+      RunDirectory.requireWritable(flags.store);
+      requireRunnable(input);
       const stop = flags.keepGoing !== true;
       const status = new Status();
       const started = Date.now();
+      let finished: readonly SeedResult[] = [];
+      const deaf = onInterrupt(() => {
+        status.clear();
+        const bad = finished.filter((result) => result.validity !== "valid").map((result) => result.seed);
+        return `interrupted after ${finished.length} of ${count} seeds: ${bad.length === 0 ? "all valid" : `not valid: ${bad.join(", ")}`}`;
+      });
       const { results, cpuSeconds } = await sweep(input, { first, count, jobs, stop }, (done) => {
+        finished = done;
         status.update(() => progressLine(done, count, Date.now() - started));
       });
+      deaf();
       status.clear();
       await conclude(input, results, cpuSeconds, flags.store);
     });
+}
+
+/** Throws UsageError if what is set can be no run at all, whichever part of it a seed draws. */
+function requireRunnable(input: PlanInput): void {
+  // A seed that draws a fault of datagrams also draws their transport.
+  const raftkv =
+    input.swarm === true ? { peerTransport: "datagram" as const, ...input.raftkv } : input.raftkv;
+  assemble(parsePlan({ ...input, swarm: false, faults: input.faults ?? [], ...(raftkv && { raftkv }) }));
 }
 
 function progressLine(done: readonly SeedResult[], count: number, elapsed: number): string {
@@ -133,9 +162,9 @@ async function conclude(
   }
   stdout.write(`\nseed ${worst.seed}, found by ${worst.found.join(", ") || "no checker"}:\n`);
   const failing: PlanInput = { ...input, seed: worst.seed };
-  const { result, directory } = await execute(failing, store);
-  printResult(result, repeatLine(failing), directory.path);
-  process.exitCode = exitCode(result);
+  const executed = await execute(failing, store);
+  printResult(executed, repeatLine(failing));
+  process.exitCode = exitCode(executed.result);
 }
 
 function natural(flag: string, text: string, least: number): number {

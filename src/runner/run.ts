@@ -36,6 +36,8 @@ export interface Sink {
   /** Takes each event before anything follows from it. */
   record(event: Op): void;
   readonly messages: boolean;
+  /** Is told that all events have been recorded and the checkers begin, which may take long without a pause. */
+  judging?(): void;
 }
 
 export interface Run {
@@ -60,6 +62,7 @@ export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
       events.push(event);
     });
     const stuck = await stage.drive(recorded.play(), Math.round(plan.duration * SECOND) + GRACE);
+    sink.judging?.();
     const observed = stage.observed();
     const history = new History(events);
     const checkers = [...workload.checkers, ...test.checkers];

@@ -30,6 +30,17 @@ export const survivable: readonly string[] = [
   "snapshot-hunt",
   "lease-hunt",
 ];
+/** The same for a cluster too small to lose the company of a member. */
+const survivableAlone: readonly string[] = [
+  "kill",
+  "pause",
+  "power",
+  "restart",
+  "clock",
+  "disk-slow",
+  "compact",
+  "snapshot",
+];
 /** Classes of faults in one run, on average. Few at a time reach further than all at once. */
 const CLASSES = 3;
 
@@ -39,7 +50,8 @@ export function resolvePlan(input: PlanInput): Plan {
   if (!framed.swarm) return framed;
   const random = seededRandom(framed.seed).fork("swarm");
   const { swarm: _, ...fixed } = input;
-  const drawn = draw(fixed.faults ?? survivable, random);
+  const few = fixed.nodes !== undefined && fixed.nodes < 3;
+  const drawn = draw(fixed.faults ?? (few ? survivableAlone : survivable), random);
   return parsePlan({
     ...drawn,
     ...fixed,

@@ -9,6 +9,8 @@
  *   report.html    the report
  */
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -53,9 +55,23 @@ export class RunDirectory {
     this.path = path;
   }
 
+  /** Throws UsageError if no run can be kept in `store`, as far as that shows without writing. */
+  static requireWritable(store: string): void {
+    if (store === "") throw new UsageError("--store: names no directory");
+    let nearest = resolve(store);
+    while (!existsSync(nearest)) nearest = dirname(nearest);
+    try {
+      if (!statSync(nearest).isDirectory()) throw unwritable(store, `${nearest} is no directory`);
+      accessSync(nearest, constants.W_OK);
+    } catch (error) {
+      throw unwritable(store, error);
+    }
+  }
+
   /** Makes a new directory for a run that starts now, and points `latest` at it. */
   static create(store: string, plan: Plan, now: Date): RunDirectory {
     const stamp = now.toISOString().replaceAll(":", "").replace("T", "-").slice(0, 17);
+    RunDirectory.requireWritable(store);
     const parent = join(store, plan.workload);
     makeDirectory(parent);
     for (let attempt = 0; ; attempt++) {
@@ -154,6 +170,7 @@ function makeDirectory(path: string): void {
 }
 
 function unwritable(path: string, error: unknown): UsageError {
+  if (error instanceof UsageError) return error;
   const reason = (error as NodeJS.ErrnoException).code ?? String(error);
   return new UsageError(`${path}: cannot be written (${reason}); name another place with --store`);
 }
