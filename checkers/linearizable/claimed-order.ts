@@ -32,8 +32,8 @@ class Proposal<State, In, Out> {
   readonly #claimed: readonly number[];
   /** Positions of the pending actions that have an effect, by the value they write; by invocation. */
   readonly #writers = new Map<string, number[]>();
-  /** Positions of pending actions whose value no required one reads; by invocation. */
-  readonly #unread: number[] = [];
+  /** Positions of pending actions whose value no required action needs from them in particular: nobody reads it, or others write it too. */
+  readonly #spare: readonly number[];
   /** 1 for each pending action that has been placed. */
   readonly #placed: Uint8Array;
 
@@ -51,24 +51,31 @@ class Proposal<State, In, Out> {
     this.#claimed = required.sort(
       (a, b) => revisionOf(a) - revisionOf(b) || (observes[a] as number) - (observes[b] as number),
     );
-    this.#collectPending(byInvocation);
-  }
-
-  #collectPending(byInvocation: readonly number[]): void {
-    const read = new Set<string>();
-    for (const position of this.#claimed) {
-      const { reads } = this.#access(position);
-      if (reads !== undefined) read.add(JSON.stringify(reads));
-    }
     for (const position of byInvocation) {
       const { writes } = this.#access(position);
       if (this.#action(position).completed !== PENDING || writes === undefined) continue;
-      const text = JSON.stringify(writes);
-      const writers = this.#writers.get(text);
-      if (writers === undefined) this.#writers.set(text, [position]);
+      const writers = this.#writers.get(JSON.stringify(writes));
+      if (writers === undefined) this.#writers.set(JSON.stringify(writes), [position]);
       else writers.push(position);
-      if (!read.has(text)) this.#unread.push(position);
     }
+    this.#spare = this.#spares();
+  }
+
+  /** The unread ones first. */
+  #spares(): readonly number[] {
+    const read = new Set<string>();
+    const writers = new Map([[JSON.stringify(this.#model.init), 1]]);
+    for (let position = 0; position < this.#actions.length; position++) {
+      const { reads, writes } = this.#access(position);
+      const required = this.#action(position).completed !== PENDING;
+      if (reads !== undefined && required) read.add(JSON.stringify(reads));
+      if (writes === undefined) continue;
+      writers.set(JSON.stringify(writes), (writers.get(JSON.stringify(writes)) ?? 0) + 1);
+    }
+    const pending = [...this.#writers];
+    const unread = pending.filter(([value]) => !read.has(value));
+    const shared = pending.filter(([value]) => read.has(value) && (writers.get(value) as number) > 1);
+    return [...unread, ...shared].flatMap(([, positions]) => positions);
   }
 
   /** Undefined if the claims cannot be made sense of. */
@@ -141,13 +148,13 @@ class Proposal<State, In, Out> {
     const { reads, excludes } = this.#access(goal);
     if (reads !== undefined) return this.#writersOf(reads);
     if (excludes === undefined) return [];
-    // Any other value will do, but if somebody sees one before the next change it must be that.
+    // Any other value will do, but if somebody sees one before the next change it is probably that.
     for (let i = place + 1; i < this.#claimed.length; i++) {
       const next = this.#access(this.#claimed[i] as number);
-      if (next.reads !== undefined) return this.#writersOf(next.reads);
+      if (next.reads !== undefined) return [...this.#writersOf(next.reads), ...this.#spare];
       if (next.writes !== undefined) break;
     }
-    return this.#unread;
+    return this.#spare;
   }
 
   /** First those that can do it in one state only: nobody else needs them. */
