@@ -77,7 +77,8 @@ export class FrameWriter {
 
   /** The frame of everything added, to stand at `offset`; the writer is empty again. */
   take(offset: number, durable: number): Uint8Array {
-    const bytes = new Uint8Array(HEADER_BYTES + this.#length);
+    // From the pool: every byte is written below, and so small an array would cost more than filling it.
+    const bytes = Buffer.allocUnsafe(HEADER_BYTES + this.#length);
     let at = HEADER_BYTES;
     let change = 0;
     for (const part of this.#parts) {
