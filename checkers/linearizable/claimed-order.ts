@@ -121,40 +121,44 @@ class Proposal<State, In, Out> {
     deadline: number,
     tried: Set<number>,
   ): readonly number[] | undefined {
-    const candidates = this.#candidates(goal, place).filter(
-      (position) => this.#placed[position] === 0 && this.#action(position).invoked < deadline,
-    );
-    for (const candidate of candidates) {
-      const after = this.#apply(state, candidate);
-      if (after !== undefined && this.#apply(after, goal) !== undefined) return [candidate];
-    }
-    for (const candidate of candidates) {
-      if (this.#access(candidate).reads === undefined || tried.has(candidate)) continue;
-      tried.add(candidate);
-      const chain = this.#bridge(state, candidate, place, deadline, tried);
-      if (chain === undefined || chain.includes(candidate)) continue;
-      const full = [...chain, candidate];
-      const after = full.reduce<State | undefined>(
-        (before, position) => (before === undefined ? undefined : this.#apply(before, position)),
-        state,
+    for (const guesses of this.#candidates(goal, place)) {
+      const candidates = guesses.filter(
+        (position) => this.#placed[position] === 0 && this.#action(position).invoked < deadline,
       );
-      if (after !== undefined && this.#apply(after, goal) !== undefined) return full;
+      const direct = candidates.find((candidate) => this.#leads(state, [candidate], goal));
+      if (direct !== undefined) return [direct];
+      for (const candidate of candidates) {
+        if (this.#access(candidate).reads === undefined || tried.has(candidate)) continue;
+        tried.add(candidate);
+        const chain = this.#bridge(state, candidate, place, deadline, tried);
+        if (chain === undefined || chain.includes(candidate)) continue;
+        if (this.#leads(state, [...chain, candidate], goal)) return [...chain, candidate];
+      }
     }
     return undefined;
   }
 
-  /** Pending actions that may make `goal` possible, the best guesses first. */
-  #candidates(goal: number, place: number): readonly number[] {
+  #leads(state: State, chain: readonly number[], goal: number): boolean {
+    let after: State | undefined = state;
+    for (const position of chain) {
+      after = this.#apply(after, position);
+      if (after === undefined) return false;
+    }
+    return this.#apply(after, goal) !== undefined;
+  }
+
+  /** Groups of pending actions that may make `goal` possible, the best guesses first. */
+  #candidates(goal: number, place: number): readonly (readonly number[])[] {
     const { reads, excludes } = this.#access(goal);
-    if (reads !== undefined) return this.#writersOf(reads);
+    if (reads !== undefined) return [this.#writersOf(reads)];
     if (excludes === undefined) return [];
     // Any other value will do, but if somebody sees one before the next change it is probably that.
     for (let i = place + 1; i < this.#claimed.length; i++) {
       const next = this.#access(this.#claimed[i] as number);
-      if (next.reads !== undefined) return [...this.#writersOf(next.reads), ...this.#spare];
+      if (next.reads !== undefined) return [this.#writersOf(next.reads), this.#spare];
       if (next.writes !== undefined) break;
     }
-    return this.#spare;
+    return [this.#spare];
   }
 
   /** First those that can do it in one state only: nobody else needs them. */
