@@ -3,7 +3,8 @@ import type { Cluster, DiskFault } from "../src/cluster.ts";
 import type { Fault } from "../src/fault.ts";
 import type { Json } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
-import { MILLISECOND } from "../src/runtime/runtime.ts";
+import { MILLISECOND, SECOND } from "../src/runtime/runtime.ts";
+import { sleep } from "./process.ts";
 import { spanFault, total } from "./spans.ts";
 import { drawTarget, resolveTarget, type Target } from "./targets.ts";
 
@@ -99,5 +100,74 @@ export const diskFaults: readonly Fault[] = [
     () => ({}),
     () => ({ kind: "lying-sync" }),
     true,
+  ),
+];
+
+/**
+ * Damages what one member's disk has kept, and restarts it so that it reads. It may repair a torn tail; otherwise it
+ * must refuse to start, and is then replaced by a new member with an empty disk.
+ */
+function rot(
+  name: string,
+  summary: string,
+  colour: string,
+  draw: (random: Random) => Drawn,
+  fault: (value: Drawn) => DiskFault,
+): Fault {
+  return spanFault({
+    name,
+    summary,
+    needs: ["disks", "processes", "members"],
+    leastNodes: 3,
+    colour,
+    stretch: 0.3,
+    draw: (random, options) => ({ ...draw(random), target: drawTarget(random, options, ["one", "leaders"]) }),
+    async begin(cluster, value, random, runtime) {
+      const { disks, processes } = abilities(cluster);
+      const { members } = cluster.can;
+      if (members === undefined) throw new Error("this place cannot replace a member");
+      const [node] = await resolveTarget(String(value.target), cluster, random);
+      if (node === undefined || processes.state(node) !== "running")
+        throw new Error("the victim is not running");
+      await processes.kill(node);
+      await disks.spoil(node, fault(value));
+      await processes.start(node);
+      let hit: { readonly [effect: string]: number } = {};
+      return {
+        evidence: { ...value, nodes: [node] },
+        async heal() {
+          hit = { ...hit, ...(await disks.heal(node)) };
+          await processes.start(node);
+          await sleep(runtime, SECOND / 10);
+          const refused = processes.state(node) === "dead";
+          if (refused) {
+            await members.remove(node);
+            await members.add(node, false);
+          }
+          return { evidence: { hit, refused }, bites: total(hit) };
+        },
+      };
+    },
+  });
+}
+
+/**
+ * Each strikes one member at a time. Flipped bits are found by checksums, and the member is replaced. A log whose
+ * durable tail is gone cannot be told from one that was torn by a loss of power: what it held is forgotten.
+ */
+export const rotFaults: readonly Fault[] = [
+  rot(
+    "bit-flip",
+    "flips bits of what a member's log or snapshot holds on disk",
+    "#4a4e69",
+    (random) => ({ file: random.pick(["wal", "snap"]), bits: random.pick([1, 8]) }),
+    (value) => ({ kind: "bit-flip", file: String(value.file), bits: Number(value.bits) }),
+  ),
+  rot(
+    "truncate",
+    "cuts bytes off the end of a member's log segments, which looks like a torn tail (beyond what raft can survive)",
+    "#22223b",
+    (random) => ({ bytes: random.pick([1, 100, 10_000]) }),
+    (value) => ({ kind: "truncate", file: "wal", bytes: Number(value.bytes) }),
   ),
 ];

@@ -2,7 +2,7 @@
 import type { Fault } from "../src/fault.ts";
 import { adminFaults } from "./admin.ts";
 import { clock } from "./clock.ts";
-import { diskFaults } from "./disk.ts";
+import { diskFaults, rotFaults } from "./disk.ts";
 import { membership, transfer } from "./membership.ts";
 import { packetFaults, reset } from "./packet.ts";
 import { flapping, partition } from "./partition.ts";
@@ -22,6 +22,7 @@ export const faults: readonly Fault[] = [
   ...packetFaults,
   reset,
   ...diskFaults,
+  ...rotFaults,
   membership,
   transfer,
   ...adminFaults,

@@ -3,8 +3,9 @@
  * Shapes after Jepsen's nemesis namespace and Alquraan et al., OSDI 2018 (complete, partial and simplex partitions).
  */
 import type { Cluster } from "../src/cluster.ts";
-import type { Fault } from "../src/fault.ts";
+import type { Fault, FaultOptions } from "../src/fault.ts";
 import type { NodeId } from "../src/history/op.ts";
+import { UsageError } from "../src/plan.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { MILLISECOND, type Runtime, type Timer } from "../src/runtime/runtime.ts";
 import { type Damage, spanFault, total } from "./spans.ts";
@@ -92,6 +93,29 @@ function split(nodes: readonly NodeId[], at: number = Math.floor(nodes.length / 
   return cutBetween(nodes.slice(0, cut), nodes.slice(cut));
 }
 
+/** A grudge in words: "n1,n2|n3" cuts the groups off from each other, members that are not named from nobody. */
+export function parseGrudge(text: string, nodes: readonly NodeId[]): Grudge {
+  const groups = text.split("|").map((group) => group.split(",").map((name) => name.trim()));
+  const named = groups.flat();
+  const stranger = named.find((name) => !nodes.includes(name));
+  if (stranger !== undefined || groups.length < 2 || new Set(named).size < named.length) {
+    throw new UsageError(
+      `target ${text} is no partition; write groups of members such as n1,n2|n3 with each of ${nodes.join(", ")} at most once`,
+    );
+  }
+  return groups.flatMap((group, i) => groups.slice(i + 1).flatMap((other) => cutBetween(group, other)));
+}
+
+/** The shape a plan's target asks for, or one of `usual`. */
+function drawShape(random: Random, { target }: FaultOptions, usual: readonly Shape[]): string {
+  return target?.includes("|") === true ? target : random.pick(usual);
+}
+
+async function cutPairs(shape: string, cluster: Cluster<unknown>, random: Random): Promise<Grudge> {
+  if (shape.includes("|")) return parseGrudge(shape, cluster.nodes);
+  return grudge(shape as Shape, cluster.nodes, random, await anyLeader(cluster, random));
+}
+
 async function anyLeader(cluster: Cluster<unknown>, random: Random): Promise<NodeId> {
   const leaders = await cluster.leaders();
   return leaders[0] ?? random.pick(cluster.nodes);
@@ -103,11 +127,10 @@ export const partition: Fault = spanFault({
   needs: ["links"],
   leastNodes: 2,
   colour: "#e8a33d",
-  draw: (random) => ({ shape: random.pick(partitionShapes) }),
+  draw: (random, options) => ({ shape: drawShape(random, options, partitionShapes) }),
   async begin(cluster, value, random) {
-    const shape = value.shape as Shape;
-    const pairs = grudge(shape, cluster.nodes, random, await anyLeader(cluster, random));
-    return cut(cluster, shape, pairs);
+    const shape = String(value.shape);
+    return cut(cluster, shape, await cutPairs(shape, cluster, random));
   },
 });
 
@@ -131,13 +154,13 @@ export const flapping: Fault = spanFault({
   needs: ["links"],
   leastNodes: 2,
   colour: "#c98522",
-  draw: (random) => ({
-    shape: random.pick(["isolate-one", "isolate-leader", "random-halves"] as const),
+  draw: (random, options) => ({
+    shape: drawShape(random, options, ["isolate-one", "isolate-leader", "random-halves"]),
     periodMs: random.between(50, 1_500),
   }),
   async begin(cluster, value, random, runtime) {
-    const shape = value.shape as Shape;
-    const pairs = grudge(shape, cluster.nodes, random, await anyLeader(cluster, random));
+    const shape = String(value.shape);
+    const pairs = await cutPairs(shape, cluster, random);
     return flap(cluster, runtime, shape, pairs, Number(value.periodMs));
   },
 });

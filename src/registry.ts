@@ -5,6 +5,7 @@ import type { KvApi } from "../cluster/api.ts";
 import { findBug, plantedBugs } from "../cluster/bugs.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { faults } from "../nemesis/index.ts";
+import { parseGrudge } from "../nemesis/partition.ts";
 import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
 import type { Checker } from "./checker.ts";
@@ -90,7 +91,8 @@ export function assemble(plan: Plan): Test<KvApi> {
     );
   }
   const names = [...targets, ...nodeNames(plan.nodes)].map((target) => ({ name: target }));
-  if (plan.target !== undefined) lookUp("target", plan.target, names);
+  if (plan.target?.includes("|") === true) parseGrudge(plan.target, nodeNames(plan.nodes));
+  else if (plan.target !== undefined) lookUp("target", plan.target, names);
   if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
   return { plan, place, workload: createWorkload(factory, plan), faults: chosen, checkers: everyRun };
 }

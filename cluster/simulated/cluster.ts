@@ -30,6 +30,8 @@ interface Machine {
   member: MemberId;
   /** It starts with no history and learns of the cluster from the others. */
   join: boolean;
+  /** True time of the newest incarnation's start. */
+  startedAt: Nanos;
   /** Its removal was asked for, and may happen or have happened. */
   leaving: boolean;
   /** The newest incarnation, dead or alive. */
@@ -68,6 +70,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         host: new Host(world, network, name, { syncLatency }),
         member: i + 1,
         join: false,
+        startedAt: 0,
         leaving: false,
         node: undefined,
         diskEffects: {},
@@ -116,6 +119,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
   #start(name: NodeId): void {
     const machine = this.#machine(name);
     const { raftkv, bug } = this.#plan;
+    if (machine.host.state === "dead") machine.startedAt = this.#world.now;
     machine.host.start((runtime) => {
       machine.node = new Node(runtime, {
         clusterId: 1,
@@ -412,18 +416,17 @@ export class SimulatedCluster implements Cluster<KvApi> {
     return {
       bound: 30 * tickMs * electionTicks * MILLISECOND + 20 * SECOND,
       healCore: async () => {
-        const core = this.#chooseCore();
-        const inside = new Set<string>([...core, CLIENTS]);
-        for (const spoil of this.#spoils)
-          if (inside.has(spoil.from) && inside.has(spoil.to)) spoil.spoil.heal();
+        const core = this.#startCore();
         for (const node of core) {
           const machine = this.#machine(node);
           machine.diskEffects = sum(machine.diskEffects, machine.host.disk.heal());
           machine.host.resetClock();
           machine.host.resume();
-          this.#start(node);
           this.#core.add(node);
         }
+        const inside = new Set<string>([...core, CLIENTS]);
+        for (const spoil of this.#spoils)
+          if (inside.has(spoil.from) && inside.has(spoil.to)) spoil.spoil.heal();
         const outside = this.nodes.filter((node) => !inside.has(node));
         const moat = core.flatMap((a) => outside.flatMap((b) => [[a, b] as const, [b, a] as const]));
         this.#moat = this.#network.spoil(moat, { cut: true });
@@ -436,7 +439,10 @@ export class SimulatedCluster implements Cluster<KvApi> {
     };
   }
 
-  /** A random smallest majority of those who vote by the newest configuration that any node has applied. */
+  /**
+   * A random smallest majority of those who vote by the newest configuration that any node has applied; members that
+   * ended themselves, as when their disk is damaged, come last: starting them again may not help.
+   */
   #chooseCore(): NodeId[] {
     let newest: Node | undefined;
     for (const { node } of this.#machines.values()) {
@@ -446,8 +452,27 @@ export class SimulatedCluster implements Cluster<KvApi> {
     const voting = [...this.#machines.values()].filter((machine) => voters.has(machine.member));
     const candidates = voting.length > 0 ? voting : [...this.#machines.values()];
     const shuffled = this.#world.tester.random.fork("core").shuffle(candidates);
-    const chosen = new Set(shuffled.slice(0, Math.floor(candidates.length / 2) + 1));
+    const fit = shuffled.filter((machine) => !this.#gaveUp(machine));
+    const unfit = shuffled.filter((machine) => this.#gaveUp(machine));
+    const chosen = new Set([...fit, ...unfit].slice(0, Math.floor(candidates.length / 2) + 1));
     return candidates.filter((machine) => chosen.has(machine)).map((machine) => machine.host.name);
+  }
+
+  /** A core all of whose members are up: whoever refuses to start is not asked again. */
+  #startCore(): NodeId[] {
+    for (let attempt = 1; ; attempt++) {
+      const core = this.#chooseCore();
+      for (const node of core) this.#start(node);
+      if (attempt > this.nodes.length || core.every((node) => !this.#gaveUp(this.#machine(node))))
+        return core;
+    }
+  }
+
+  #gaveUp({ host, startedAt }: Machine): boolean {
+    return (
+      host.state === "dead" &&
+      this.#world.exits.some(({ node, time }) => node === host.name && time >= startedAt)
+    );
   }
 }
 
