@@ -72,6 +72,7 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
   // An election has to outlast several round trips, and the time after which a lost segment is sent again (some
   // hundred milliseconds), or no leader ever stays.
   const tickMs = Math.max(pick("tick", [20, 50, 100]), Math.ceil(latencyMs * 2), loss > 0 ? 100 : 0);
+  const maxEntriesPerMessage = pick("entries", [1, 3, 64]);
   return {
     nodes: pick("nodes", [3, 3, 3, 5, 5, 4, 7]),
     concurrency: pick("concurrency", [3, 5, 10, 10, 20]),
@@ -85,8 +86,12 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
       checkQuorum: pick("check-quorum", [true, true, false]),
       snapshotEvery: pick("snapshot", [20, 100, 1_000]),
       catchUpEntries: pick("catch-up", [0, 10, 200]),
-      maxEntriesPerMessage: pick("entries", [1, 3, 64]),
-      maxInflightMessages: pick("inflight", [1, 4, 64]),
+      maxEntriesPerMessage,
+      // A window has to carry a thousand entries per second, or the load piles up behind it for ever.
+      maxInflightMessages: Math.max(
+        pick("inflight", [1, 4, 64]),
+        Math.ceil((2 * latencyMs) / maxEntriesPerMessage),
+      ),
       segmentBytes: pick("segment", [4_096, 65_536, 1_048_576]),
       peerTransport: faults.some((fault) => datagramFaults.includes(fault)) ? "datagram" : transport,
       watchMaxEvents: pick("watch-events", [1, 8, 1_000]),
