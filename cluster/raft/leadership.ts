@@ -114,8 +114,8 @@ export class Leadership {
   // Proposals
 
   propose(proposals: readonly Proposal[]): ProposeResult {
-    if (this.#tracker.get(this.#id) === undefined) return { outcome: "dropped", reason: "not-member" };
-    if (this.#transferee !== 0) return { outcome: "dropped", reason: "transferring" };
+    if (this.#tracker.get(this.#id) === undefined) return this.#dropped("not-member");
+    if (this.#transferee !== 0) return this.#dropped("transferring");
     const index = this.#log.lastIndex + 1;
     let bytes = 0;
     let configIndex = 0;
@@ -124,7 +124,7 @@ export class Leadership {
       bytes += payloadSize(proposal);
       if (proposal.kind !== "config") continue;
       const reason = this.#refusal(proposal.change, configIndex !== 0);
-      if (reason !== undefined) return { outcome: "dropped", reason };
+      if (reason !== undefined) return this.#dropped(reason);
       configIndex = index + i;
     }
     // Empty payloads always pass: a new leader's entry and the leaving of a joint configuration must not be refused.
@@ -134,12 +134,17 @@ export class Leadership {
       this.#uncommittedBytes > 0 &&
       this.#uncommittedBytes + bytes > this.#options.maxUncommittedBytes
     ) {
-      return { outcome: "dropped", reason: "too-much-uncommitted" };
+      return this.#dropped("too-much-uncommitted");
     }
     for (let i = 0; i < proposals.length; i++) this.#append(proposals[i]!);
     this.#uncommittedBytes += bytes;
     if (configIndex !== 0) this.#pendingConfigIndex = configIndex;
     return { outcome: "accepted", index, term: this.#term };
+  }
+
+  #dropped(reason: Extract<ProposeResult, { outcome: "dropped" }>["reason"]): ProposeResult {
+    this.#options.trace({ kind: "proposal-dropped", term: this.#term, reason });
+    return { outcome: "dropped", reason };
   }
 
   #refusal(
@@ -305,7 +310,7 @@ export class Leadership {
         ? this.#log.findConflictByTerm(message.hintIndex, message.hintTerm)
         : message.hintIndex;
     if (!progress.retreat(message.index, hint)) return;
-    if (progress.state === "replicate") progress.becomeProbe();
+    if (progress.state === "replicate") this.#probe(progress);
     this.#sendAppend(progress, true);
   }
 
@@ -389,7 +394,12 @@ export class Leadership {
   reportUnreachable(member: MemberId): void {
     const progress = this.#tracker.get(member);
     // Some of the pipelined appends are probably lost.
-    if (progress?.state === "replicate" && member !== this.#id) progress.becomeProbe();
+    if (progress?.state === "replicate" && member !== this.#id) this.#probe(progress);
+  }
+
+  #probe(progress: Progress): void {
+    progress.becomeProbe();
+    this.#options.trace({ kind: "replication-probed", term: this.#term, to: progress.member });
   }
 
   reportSnapshot(member: MemberId, delivered: boolean): void {

@@ -229,6 +229,16 @@ export type RaftEvent =
     }
   | { readonly kind: "vote-granted"; readonly term: Term; readonly to: MemberId; readonly pre: boolean }
   | {
+      /** The asker's log is behind, the vote of this term is given, or a leader was heard of lately. */
+      readonly kind: "vote-refused-log" | "vote-refused-taken" | "vote-refused-lease";
+      readonly term: Term;
+      readonly to: MemberId;
+    }
+  | { readonly kind: "vote-lost" | "pre-vote-lost"; readonly term: Term }
+  | { readonly kind: "proposal-dropped"; readonly term: Term; readonly reason: string }
+  /** Forwarded to this member, which does not lead. */
+  | { readonly kind: "proposal-astray"; readonly term: Term }
+  | {
       readonly kind: "log-truncated";
       readonly term: Term;
       readonly from: Index;
@@ -241,6 +251,8 @@ export type RaftEvent =
   | { readonly kind: "config-applied"; readonly term: Term; readonly joint: boolean }
   | { readonly kind: "transfer-started" | "transfer-aborted"; readonly term: Term; readonly to: MemberId }
   | { readonly kind: "read-waits-for-commit" | "read-confirmed"; readonly term: Term; readonly index: Index }
+  /** Appends to this follower were lost or refused: it gets one at a time until the logs meet again. */
+  | { readonly kind: "replication-probed"; readonly term: Term; readonly to: MemberId }
   | { readonly kind: "quorum-lost"; readonly term: Term };
 
 export interface RaftStatus {

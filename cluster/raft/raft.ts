@@ -252,6 +252,12 @@ class Raft implements RaftCore {
     return this.#options.readMode === "lease" && this.#leaderContactElapsed < this.#options.electionTicks;
   }
 
+  #refusesByLease(message: Message & { readonly type: "vote" | "pre-vote" }): boolean {
+    if (!this.#inLease || message.force) return false;
+    this.#options.trace({ kind: "vote-refused-lease", term: message.term, to: message.from });
+    return true;
+  }
+
   #onVoteRequest(message: Message & { readonly type: "vote" | "pre-vote" }): void {
     const pre = message.type === "pre-vote";
     const free =
@@ -263,6 +269,8 @@ class Raft implements RaftCore {
       this.#log.isUpToDate(message.lastIndex, message.lastTerm) || this.#bug === "stale-log-vote";
     // A learner votes as well when asked: it may have become a voter in a configuration it has not applied yet.
     if (!free || !upToDate) {
+      const kind = upToDate ? "vote-refused-taken" : "vote-refused-log";
+      this.#options.trace({ kind, term: message.term, to: message.from });
       this.#answerVote(message.type, message.from, this.#term, true);
       return;
     }
@@ -283,6 +291,7 @@ class Raft implements RaftCore {
     this.#tracker.recordVote(message.from, !message.reject);
     const result = this.#tracker.voteResult();
     if (result === "lost") {
+      this.#options.trace({ kind: pre ? "pre-vote-lost" : "vote-lost", term: this.#term });
       this.#becomeFollower(this.#term, 0);
     } else if (result === "won" && pre) {
       this.#becomeCandidate();
@@ -298,7 +307,8 @@ class Raft implements RaftCore {
     if (message.to !== this.#id) return;
     // Forwarded requests carry no term: whoever leads when they arrive may serve them.
     if (message.type === "propose") {
-      this.#leadership?.propose(message.entries);
+      if (this.#leadership === undefined) this.#options.trace({ kind: "proposal-astray", term: this.#term });
+      else this.#leadership.propose(message.entries);
       return;
     }
     if (message.type === "read-index") {
@@ -319,11 +329,11 @@ class Raft implements RaftCore {
     switch (message.type) {
       case "vote":
         // A member that was cut off or removed must not depose a leader that is alive (dissertation, 4.2.3).
-        if (this.#inLease && !message.force) return false;
+        if (this.#refusesByLease(message)) return false;
         this.#becomeFollower(message.term, 0);
         return true;
       case "pre-vote":
-        return !this.#inLease || message.force;
+        return !this.#refusesByLease(message);
       case "pre-vote-response":
         // A granted one carries the term it was asked for.
         if (message.reject) this.#becomeFollower(message.term, 0);
