@@ -1,10 +1,11 @@
 /** The built command line as a person meets it: every test is a child process in a directory of its own. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parsePlan } from "../plan.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const main = join(root, "dist/src/cli/main.js");
@@ -34,167 +35,337 @@ function faultline(words: readonly string[], node: readonly string[] = []): Ende
   return { code: status, out: stdout, err: stderr };
 }
 
-const latest = (file: string): string => readFileSync(join(home, "store/latest", file), "utf8");
-const broken = ["run", "-d", "20s", "--bug", "quorum-half", "-s", "9"];
+const path = (file: string): string => join(home, "store/latest", file);
+const latest = (file: string): string => readFileSync(path(file), "utf8");
 
-it("demonstrates a clean and a broken cluster", () => {
+/** Starts a run that will not end by itself, and waits until its journal holds `least` bytes. */
+async function running(least: number, duration = "100000s"): Promise<Running> {
+  const child = spawn(process.execPath, [main, "run", "-d", duration, "-s", "2"], { cwd: home });
+  let err = "";
+  child.stderr.on("data", (data: Buffer) => {
+    err += data.toString();
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.once("close", (code) => resolve({ code, out: "", err }));
+  });
+  while (!existsSync(path("history.jsonl")) || statSync(path("history.jsonl")).size < least) {
+    if (child.exitCode !== null) throw new Error(`the run ended by itself: ${err}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { ended, kill: (signal) => child.kill(signal) };
+}
+
+interface Running {
+  readonly ended: Promise<Ended>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+const clean = ["run", "-d", "5s", "-s", "1", "-f", "none"];
+
+it("demonstrates a cluster that survives and one that does not", () => {
   const { code, out } = faultline(["demo"]);
   expect(out).toMatch(/^VALID/m);
+  expect(out).toMatch(/^Found after \d+ seeds? in [\d.]+ CPU-seconds/m);
   expect(out).toMatch(/^INVALID/m);
+  expect(out).toMatch(/^ {2}invalid +linearizable: /m);
+  expect(out).toMatch(/^identical, event for event: \d+ events/m);
   expect(code).toBe(0);
-  const reports = [...out.matchAll(/report: (\S+)/g)].map(([, path]) => path as string);
-  expect(reports).toHaveLength(2);
-  for (const path of reports) expect(existsSync(join(home, path))).toBe(true);
+  const reports = new Set([...out.matchAll(/\S+\/report\.html/g)].map(([report]) => report));
+  expect(reports.size).toBe(2);
+  for (const report of reports) expect(existsSync(join(home, report))).toBe(true);
 });
 
 describe("a run", () => {
-  it("says valid and invalid by its exit code, and unknown if the budget is spent", () => {
-    expect(faultline(["run", "-d", "5s", "-s", "1", "-f", "none"]).code).toBe(0);
-    expect(faultline(broken).code).toBe(1);
-    expect(faultline(["run", "-d", "5s", "-s", "1", "-f", "none", "--budget", "1"]).code).toBe(2);
-  });
-
-  it("is repeated by the line it prints", () => {
-    const line = /repeat: npx faultline (.+)/.exec(faultline(broken).out)?.[1] as string;
-    const history = latest("history.jsonl");
-    expect(faultline(line.split(" ")).code).toBe(1);
-    expect(latest("history.jsonl")).toBe(history);
-  });
-
-  it("is replayed byte by byte, and a changed history is noticed", () => {
-    faultline(["run", "-d", "5s", "-s", "1"]);
-    expect(faultline(["replay", "store/latest"]).out).toMatch(/^IDENTICAL/);
-    const events = latest("history.jsonl").trimEnd().split("\n");
-    const shortened = events.slice(0, -2);
-    writeFileSync(join(home, "store/latest/history.jsonl"), `${shortened.join("\n")}\n`);
-    expect(faultline(["replay", "store/latest"])).toMatchObject({
-      code: 1,
-      out: expect.stringMatching(/^DIFFERENT/),
+  it("says valid or vacuous by its exit code, with the seed that repeats it", () => {
+    const { code, out } = faultline(clean);
+    expect({ code, out }).toMatchObject({ code: 0, out: expect.stringMatching(/^VALID/) });
+    expect(out).toMatch(/^ {2}seed 1: \d+ operations in [\d.]+ virtual seconds/m);
+    expect(existsSync(join(home, /report: (\S+)/.exec(out)?.[1] ?? "none"))).toBe(true);
+    // Over before the first fault: it proves less than it claims.
+    expect(faultline(["run", "-d", "1s", "-s", "1"])).toMatchObject({
+      code: 2,
+      out: expect.stringMatching(/^VALID, BUT VACUOUS[\s\S]*repeat: npx faultline run /),
     });
   });
 
-  it("is the same by flags and by a file", () => {
-    const knobs = ["--set", "raftkv.preVote=false", "--set", "network.latencyMs=3", "--set", "disk.syncMs=2"];
-    const flags = ["-w", "kv", "-f", "kill,pause", "--fault-interval", "4s", "--target", "one", "-n", "3"];
-    faultline([
-      "run",
-      ...flags,
-      "--concurrency",
-      "2n",
-      "--rate",
-      "40",
-      "-d",
-      "10s",
-      "--timeout",
-      "3s",
-      "-s",
-      "5",
-      ...knobs,
-    ]);
-    const byFlags = latest("history.jsonl");
-    writeFileSync(
-      join(home, "plan.yaml"),
-      "workload: kv\nfaults: [kill, pause]\nfaultInterval: 4\ntarget: one\nnodes: 3\nconcurrency: 6\nrate: 40\n" +
-        "duration: 10\ntimeout: 3\nseed: 5\nraftkv: {preVote: false}\nnetwork: {latencyMs: 3}\ndisk: {syncMs: 2}\n",
-    );
+  it("draws a seed of its own, and prints it", () => {
+    const [first, second] = [1, 2].map(() => faultline(["run", "-d", "1s"]).out);
+    const seed = /^ {2}seed (\d+):/m.exec(first as string)?.[1] as string;
+    expect(second).not.toContain(`seed ${seed}:`);
+    faultline(["run", "-d", "1s", "-s", seed]);
+    const again = latest("history.jsonl");
+    const stores = readdirSync(join(home, "store/register")).filter((name) => name.includes(`-seed${seed}`));
+    expect(stores).toHaveLength(2);
+    for (const name of stores)
+      expect(readFileSync(join(home, "store/register", name, "history.jsonl"), "utf8")).toBe(again);
+  });
+
+  it("is the same by flags and by a file, whatever the knob", () => {
+    const knobs: readonly (readonly [field: string, yaml: string, flags: readonly string[]])[] = [
+      ["workload", "kv", ["-w", "kv"]],
+      ["workloadOptions", "{keys: 3}", ["--set", "workloadOptions.keys=3"]],
+      ["faults", "[kill, pause]", ["-f", "kill,pause"]],
+      ["faultInterval", "4", ["--fault-interval", "4s"]],
+      ["target", "one", ["--target", "one"]],
+      ["system", "raftkv", ["--system", "raftkv"]],
+      ["place", "simulated", ["--place", "simulated"]],
+      ["nodes", "3", ["-n", "3"]],
+      ["concurrency", "6", ["--concurrency", "2n"]],
+      ["rate", "40", ["--rate", "40"]],
+      ["duration", "12", ["-d", "0.2m"]],
+      ["timeout", "0.3", ["--timeout", "300ms"]],
+      ["seed", "5", ["-s", "5"]],
+      ["bug", "timeout-is-fail", ["--bug", "timeout-is-fail"]],
+      ["budget", "100000", ["--budget", "100000"]],
+      ["swarm", "true", ["--swarm"]],
+      ["raftkv", "{preVote: false}", ["--set", "raftkv.preVote=false"]],
+      ["network", "{latencyMs: 3}", ["--set", "network.latencyMs=3"]],
+      ["disk", "{syncMs: 2}", ["--set", "disk.syncMs=2"]],
+    ];
+    const fields = Object.keys(parsePlan({ target: "one" }));
+    expect(["version", ...knobs.map(([field]) => field)].sort()).toEqual(fields.sort());
+    faultline(["run", ...knobs.flatMap(([, , flags]) => flags)]);
+    const byFlags = [latest("plan.json"), latest("history.jsonl")];
+    writeFileSync(join(home, "plan.yaml"), knobs.map(([field, yaml]) => `${field}: ${yaml}\n`).join(""));
     faultline(["run", "-c", "plan.yaml"]);
-    expect(latest("history.jsonl")).toBe(byFlags);
+    expect([latest("plan.json"), latest("history.jsonl")]).toEqual(byFlags);
+    expect(JSON.parse(byFlags[0] as string)).toMatchObject({
+      workload: "kv",
+      nodes: 3,
+      concurrency: 6,
+      duration: 12,
+      timeout: 0.3,
+      seed: 5,
+    });
   });
 
-  it("that is killed can be checked and reported, whenever it died", async () => {
-    for (const least of [1, 20_000, 200_000]) {
-      const store = join(home, `killed-${least}`);
-      const child = spawn(process.execPath, [main, "run", "-d", "100000s", "-s", "2", "--store", store], {
-        stdio: "ignore",
-      });
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      const journal = join(store, "latest/history.jsonl");
-      while (!existsSync(journal) || readFileSync(journal).length < least) {
-        expect(child.exitCode).toBeNull();
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-      child.kill("SIGKILL");
-      await ended;
-      // Cut off before anything was healed: what was recorded is good, and not all was checked.
-      expect([0, 2]).toContain(faultline(["check", join(store, "latest")]).code);
-      expect(faultline(["report", join(store, "latest")]).code).toBe(0);
-    }
+  it("can be replayed, and a changed history is noticed", () => {
+    faultline(["run", "-d", "5s", "-s", "1"]);
+    expect(faultline(["replay"]).out).toMatch(/^IDENTICAL/);
+    const history = latest("history.jsonl");
+    const at = history.indexOf('"revision":', history.length / 2) + '"revision":'.length;
+    writeFileSync(path("history.jsonl"), `${history.slice(0, at)}1${history.slice(at)}`);
+    const line = history.slice(0, at).split("\n").length - 1;
+    expect(faultline(["replay", "store/latest"])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(new RegExp(`^DIFFERENT {2}from event ${line} on`)),
+    });
+  });
+
+  it("whose end is missing is replayed as far as it goes", () => {
+    faultline(["run", "-d", "5s", "-s", "1"]);
+    writeFileSync(path("history.jsonl"), latest("history.jsonl").slice(0, -200));
+    expect(faultline(["replay"])).toMatchObject({ code: 1, out: expect.stringMatching(/^DIFFERENT/) });
+    rmSync(path("result.json"));
+    expect(faultline(["replay"]).out).toMatch(/^IDENTICAL/);
+  });
+
+  it("that breaks the harness is no verdict", async () => {
+    const { ended } = await running(1, "20s");
+    rmSync(join(home, "store"), { recursive: true });
+    const { code, err } = await ended;
+    expect(code).toBe(255);
+    expect(err).toMatch(/the harness broke[\s\S]*repeat: npx faultline run .*--seed 2/);
   });
 });
 
-describe("a workload", () => {
-  const names = faultlineNames();
-  it.each(names)("%s gives the same bytes in two processes with different heaps", (name) => {
-    for (const seed of ["1", "2", "3"]) {
-      const histories = ["64", "512"].map((heap) => {
-        faultline(["run", "-w", name, "--swarm", "-d", "10s", "-s", seed], [`--max-old-space-size=${heap}`]);
-        return latest("history.jsonl");
-      });
-      expect(histories[1]).toBe(histories[0]);
-    }
+describe("a run that is ended early", () => {
+  it.each([1, 20_000, 100_000])("by SIGKILL after %i bytes can be checked and reported", async (least) => {
+    const { ended, kill } = await running(least);
+    kill("SIGKILL");
+    await ended;
+    const { code, out } = faultline(["check", "store/latest"]);
+    // Nothing wrong was recorded, but perhaps too little to prove anything.
+    expect([0, 2]).toContain(code);
+    expect(out).toMatch(/ linearizable: /);
+    expect(faultline(["report"])).toMatchObject({ code: 0, err: "" });
+    expect(latest("report.html")).toMatch(/^<!doctype html>/i);
+  });
+
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("by %s says how to judge what there is", async (signal, status) => {
+    const { ended, kill } = await running(20_000);
+    kill(signal);
+    const { code, err } = await ended;
+    expect(code).toBe(status);
+    const command = /interrupted; npx faultline (check \S+)/.exec(err)?.[1] as string;
+    expect([0, 2]).toContain(faultline(command.split(" ")).code);
   });
 });
 
-function faultlineNames(): string[] {
-  const { stdout } = spawnSync(process.execPath, [main, "list", "workloads"], { encoding: "utf8" });
+describe("a failure", () => {
+  it("found by a sweep is repeated by the line it prints, and judged the same again", () => {
+    const { code, out } = faultline(["sweep", "--bug", "quorum-half", "--seeds", "40", "-d", "30s"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^INVALID/m);
+    const line = /repeat: npx faultline (run .*--bug quorum-half .*--seed \d+ .*)/.exec(out)?.[1] as string;
+    const found = [latest("history.jsonl"), latest("result.json")];
+    expect(faultline(line.split(" ")).code).toBe(1);
+    expect([latest("history.jsonl"), latest("result.json")]).toEqual(found);
+    expect(faultline(["check", "store/latest"])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^INVALID/m),
+    });
+    expect(faultline(["replay", ...line.split(" ").slice(1)])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^IDENTICAL/),
+    });
+  });
+});
+
+it("sweeps clean seeds and says how many there were", () => {
+  expect(
+    faultline(["sweep", "--seeds", "6", "-d", "20s", "-f", "kill", "--fault-interval", "3s"]),
+  ).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^6 seeds: 6 valid, 0 invalid, 0 unknown, 0 vacuous\n/),
+  });
+  expect(existsSync(join(home, "store"))).toBe(false);
+});
+
+describe("a check", () => {
+  it("takes a run, and a journal alone if told what was promised", () => {
+    faultline(clean);
+    writeFileSync(join(home, "copy.jsonl"), latest("history.jsonl"));
+    expect(faultline(["check", "store/latest"]).code).toBe(0);
+    expect(faultline(["check", "copy.jsonl", "-w", "register"]).code).toBe(0);
+  });
+
+  it("sees that a read was made up", () => {
+    const op = (index: number, type: string, f: string, value: unknown): string =>
+      `${JSON.stringify({ index, time: index, process: 0, type, f, value, key: "x" })}\n`;
+    const made = [
+      op(0, "invoke", "write", 1),
+      op(1, "ok", "write", { revision: 2 }),
+      op(2, "invoke", "read", null),
+      op(3, "ok", "read", { value: 7, revision: 2, modRevision: 2 }),
+    ];
+    writeFileSync(join(home, "made-up.jsonl"), made.join(""));
+    expect(faultline(["check", "made-up.jsonl", "-w", "register"]).code).toBe(1);
+  });
+
+  it("reads a journal with a torn end, and says so", () => {
+    faultline(clean);
+    writeFileSync(join(home, "torn.jsonl"), latest("history.jsonl").slice(0, -5));
+    const { code, out } = faultline(["check", "torn.jsonl", "-w", "register"]);
+    expect(out).toMatch(/ends in the middle of a line/);
+    expect([0, 2]).toContain(code);
+  });
+});
+
+/** The first word of every line that `list` prints. */
+function names(kind: string): string[] {
+  const { stdout } = spawnSync(process.execPath, [main, "list", kind], { encoding: "utf8" });
   return stdout
     .trim()
     .split("\n")
     .map((line) => line.split(" ")[0] as string);
 }
 
-describe("a sweep", () => {
-  it("finds a planted bug and prints the line that repeats it", () => {
-    const { code, out } = faultline(["sweep", "--bug", "quorum-half", "--seeds", "40"]);
-    expect(code).toBe(1);
-    expect(out).toMatch(/repeat: npx faultline run .*--bug quorum-half .*--seed \d+/);
-  });
-
-  it("of clean seeds is valid", () => {
-    expect(faultline(["sweep", "--seeds", "4", "-d", "10s", "-f", "kill", "--no-swarm"]).out).toMatch(
-      /^4 seeds:.* 0 invalid/,
-    );
+describe("the same seed", () => {
+  const workloads = names("workloads");
+  it.each(workloads)("gives the same bytes of %s in two processes with different heaps", (name) => {
+    for (const seed of ["1", "2", "3"]) {
+      const [small, large] = ["64", "512"].map((heap) => {
+        faultline(["run", "-w", name, "--swarm", "-d", "10s", "-s", seed], [`--max-old-space-size=${heap}`]);
+        return ["history.jsonl", "trace.jsonl", "messages.jsonl", "result.json"].map(latest);
+      });
+      // Compared as a whole: a difference of megabytes is nothing to print.
+      expect({ seed, same: small?.join() === large?.join() }).toEqual({ seed, same: true });
+    }
   });
 });
 
 it.each(["workloads", "faults", "checkers", "models", "systems", "places", "bugs"])(
-  "lists %s, one a line",
+  "lists %s, one a line, name first",
   (kind) => {
     const { code, out } = faultline(["list", kind]);
     expect(code).toBe(0);
     for (const line of out.trim().split("\n")) expect(line).toMatch(/^[a-z][a-z0-9-]* {2,}\S/);
+    expect(new Set(names(kind)).size).toBe(names(kind).length);
   },
 );
 
 describe("a mistake", () => {
   it.each([
+    [["rnu"], /unknown command 'rnu'; did you mean run\?/],
     [["run", "--bogus"], /unknown option '--bogus'/],
-    [["rnu"], /Did you mean run/],
-    [["check"], /missing required argument/],
+    [["run", "--nodse", "3"], /did you mean --nodes\?/],
+    [["run", "-n"], /'-n, --nodes <count>' argument missing/],
+    [["run", "extra"], /too many arguments/],
+    [["check"], /missing required argument 'file'/],
     [["list", "nonsense"], /Allowed choices are workloads/],
-    [["run", "-w", "regster"], /did you mean register/],
-    [["run", "-f", "partition", "-n", "1"], /needs at least 2 nodes/],
-    [["run", "-f", "reorder"], /raftkv\.peerTransport=datagram/],
-    [["run", "--target", "nobody"], /target nobody is unknown/],
-    [["run", "--set", "workloadOptions.foo=1"], /wrong options: .*foo/],
-    [["run", "--seed", "x"], /--seed: x is not a number/],
-    [["run", "-c", "torn.yaml"], /torn\.yaml: not YAML/],
-    [["run", "-c", "empty"], /empty: a plan is a map/],
-    [["run", "--store", "diary"], /diary.*cannot be written/],
+    [["run", "-w", "regster"], /workload regster is unknown; did you mean register\?/],
+    [["run", "-f", "kil"], /fault kil is unknown; did you mean kill\?/],
+    [["run", "-f", "kill,"], /--faults: kill, lacks a name/],
+    [["run", "-f", "kill,kill"], /fault kill is named twice/],
+    [["run", "-f", "partition", "-n", "1"], /needs at least 2 nodes, the plan has 1/],
+    [["run", "-f", "reorder"], /fault reorder cannot bite.*raftkv\.peerTransport=datagram/],
+    [["run", "-f", "duplicate"], /fault duplicate cannot bite.*raftkv\.peerTransport=datagram/],
+    [["run", "--target", "n9"], /target n9 is unknown; there are one, /],
+    [["run", "--bug", "quorm-half"], /did you mean quorum-half\?/],
+    [["run", "--system", "mysql"], /system mysql is unknown/],
+    [["run", "--place", "moon"], /place moon is unknown/],
+    [["run", "-n", "0"], /nodes: 0 is too small; it must be at least 1/],
+    [["run", "-d", "soon"], /--duration: soon is not a time; write 250ms, 60s, 5m or 1h/],
+    [["run", "-s", "x"], /--seed: x is not a number/],
+    [["run", "-s", "-1"], /seed: -1 is too small/],
+    [["run", "--set", "nonsense"], /--set: nonsense has no value; write path=value/],
+    [["run", "--set", "raftkv.tickMs=[1"], /--set raftkv\.tickMs: \[1 is not a value/],
+    [["run", "--set", "raftkv.prevote=false"], /there is no "prevote"; did you mean preVote\?/],
+    [["run", "--set", "raftkv.heartbeatTicks=10"], /must be less than raftkv\.electionTicks/],
+    [["run", "--set", "workloadOptions.kesy=1"], /workload register: .*"kesy"; did you mean keys\?/],
+    [["run", "-c", "torn.yaml"], /torn\.yaml: neither YAML nor JSON: .*line 1/],
+    [["run", "-c", "torn.json"], /torn\.json: neither YAML nor JSON/],
+    [["run", "-c", "binary"], /binary: /],
+    [["run", "-c", "empty"], /empty: a plan is a map of settings/],
+    [["run", "-c", "missing"], /missing: cannot be read: ENOENT/],
+    [["run", "-c", "wrong.yaml"], /nodes: "many" is not a number; .*"falts"; did you mean faults\?/],
+    [["run", "--store", "diary"], /diary: cannot be written .*--store/],
+    [["run", "--store", "/proc/faultline"], /\/proc\/faultline: cannot be written/],
+    [["sweep", "--store", "diary"], /diary: cannot be written/],
+    [["sweep", "--seed", "3"], /--seed: a sweep chooses its seeds; use --first and --seeds/],
+    [["sweep", "--seeds", "0"], /--seeds: 0 is not a whole number of at least 1/],
+    [["sweep", "-n", "1", "-f", "kill,partition"], /fault partition needs at least 2 nodes/],
+    [["check", "diary"], /add --workload/],
     [["check", "diary", "-w", "register"], /diary:1: not JSON/],
+    [["check", "log.jsonl", "-w", "register"], /log\.jsonl:1: an operation has an integer `index`/],
     [["check", "empty", "-w", "register"], /empty: holds no operations/],
-    [["report", "."], /not a run directory/],
-    [["replay", "nothing"], /no such run/],
-  ])("%j is one clear error that writes nothing", (words, message) => {
-    writeFileSync(join(home, "diary"), "dear diary\n");
-    writeFileSync(join(home, "empty"), "");
-    writeFileSync(join(home, "torn.yaml"), "workload: [register");
+    [["check", "binary", "-w", "register"], /binary:1: not JSON/],
+    [["check", "."], /\.: not a run directory: it has no plan\.json/],
+    [["report", "diary"], /diary: not a run directory/],
+    [["report"], /store\/latest: no such run/],
+    [["replay", "nothing"], /nothing: no such run/],
+    [["replay", "nothing", "-s", "3"], /leave the other flags out/],
+  ])("%j is one clear line, and nothing is written", (words, message) => {
+    const files = {
+      binary: Buffer.from([0, 159, 146, 150, 255, 10, 125, 0, 1]),
+      diary: "dear diary\n",
+      empty: "",
+      "log.jsonl": '{"ts":1,"level":"info"}\n',
+      "torn.json": '{"workload": "register",',
+      "torn.yaml": "workload: [register",
+      "wrong.yaml": "nodes: many\nfalts: [kill]\n",
+    };
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(home, name), content);
     const { code, out, err } = faultline(words);
     expect(err).toMatch(message);
-    expect(err.trim().split("\n").length).toBeLessThanOrEqual(3);
-    expect(err).not.toMatch(/^\s+at /m);
+    expect(err).toMatch(/^faultline: [^\n]+\n$/);
     expect({ code, out }).toEqual({ code: 254, out: "" });
-    expect(readdirSync(home).sort()).toEqual(["diary", "empty", "torn.yaml"]);
-    expect(readFileSync(join(home, "diary"), "utf8")).toBe("dear diary\n");
+    expect(readdirSync(home).sort()).toEqual(Object.keys(files));
+    for (const [name, content] of Object.entries(files))
+      expect(readFileSync(join(home, name)).equals(Buffer.from(content))).toBe(true);
   });
+});
+
+it("outlives a reader that has seen enough", () => {
+  const words = [process.execPath, main, ...clean].map((word) => `'${word}'`).join(" ");
+  const { stdout, stderr } = spawnSync("bash", ["-c", `${words} | true; echo \${PIPESTATUS[0]}`], {
+    cwd: home,
+    encoding: "utf8",
+  });
+  expect({ stdout, stderr }).toEqual({ stdout: "0\n", stderr: "" });
+  expect(existsSync(path("report.html"))).toBe(true);
 });
