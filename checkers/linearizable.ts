@@ -8,11 +8,10 @@
 import { type Anomaly, Budget, type Checker, type Verdict } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
-import { claimedLinearization } from "./linearizable/claimed-order.ts";
+import { type Decision, decide } from "./linearizable/decision.ts";
 import { explain } from "./linearizable/explanation.ts";
 import { type Action, type Model, PENDING } from "./linearizable/model.ts";
-import { type SearchResult, search } from "./linearizable/search.ts";
-import { type Item, itemOf, minimalWitness, withoutExpendable } from "./linearizable/witness.ts";
+import { minimalWitness } from "./linearizable/witness.ts";
 
 /** What one operation of the history did to one object. */
 export interface ObjectCall<In, Out> {
@@ -99,52 +98,6 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   return verdict("valid", reason, checked, [], []);
 }
 
-/** As the search says it; `claimed`: no search was needed, the order is the one that the revisions claim. */
-export type Decision =
-  | (SearchResult & { readonly kind: "linearizable"; readonly claimed: boolean })
-  | (SearchResult & { readonly kind: "violation" | "exhausted" });
-
-/**
- * Decides one object: by the order that the revisions claim, if it proves to be a linearization; else by search,
- * which looks at values and real time alone, and has to decide every violation.
- */
-export function decide<State, In, Out>(
-  model: Model<State, In, Out>,
-  actions: readonly Action<In, Out>[],
-  budget: Budget,
-): Decision {
-  const order = claimedLinearization(model, actions);
-  return order === undefined
-    ? decideBySearch(model, actions, budget)
-    : { kind: "linearizable", order, claimed: true };
-}
-
-/** Pending operations that cannot help anybody are left out, as each would double what there is to search. */
-function decideBySearch<State, In, Out>(
-  model: Model<State, In, Out>,
-  actions: readonly Action<In, Out>[],
-  budget: Budget,
-): Decision {
-  const items = actions.map((action, position) => itemOf(model, action, position));
-  const required = items.filter(({ action }) => action.completed !== PENDING);
-  const pending = items.filter(({ action }) => action.completed === PENDING);
-  const helpful = [...required, ...withoutExpendable(model, pending, required, () => false)];
-  const result = search(
-    model,
-    helpful.map(({ action }) => action),
-    budget,
-  );
-  const positionOf = (i: number) => (helpful[i] as Item<In, Out>).position;
-  switch (result.kind) {
-    case "linearizable":
-      return { ...result, order: result.order.map(positionOf), claimed: false };
-    case "violation":
-      return { ...result, impossible: positionOf(result.impossible), order: result.order.map(positionOf) };
-    case "exhausted":
-      return result;
-  }
-}
-
 interface Part<In, Out> {
   readonly object: string;
   readonly actions: Action<In, Out>[];
@@ -201,7 +154,7 @@ function anomalyOf<State, In, Out>(
   };
 }
 
-function howFar(result: SearchResult & { kind: "exhausted" }, share: Budget): string {
+function howFar(result: Decision & { kind: "exhausted" }, share: Budget): string {
   return `after ${share.total} steps, with ${result.placed} of ${result.required} operations placed at most`;
 }
 

@@ -24,7 +24,7 @@ export interface Model<State, In, Out> {
    * placed as soon as they are legal, without trying anything else.
    */
   observes?(input: In, output: Out | undefined): boolean;
-  /** What the operation shows of the values it met. Buys shorter witnesses and a name for the violation. */
+  /** What the operation shows of the values it met. Buys speed, shorter witnesses and a name for the violation. */
   access?(input: In, output: Out | undefined): Access;
   /**
    * The operation with the same effect that asserts nothing about the state it met: a write for a successful
@@ -37,8 +37,8 @@ export interface Model<State, In, Out> {
 
 /**
  * What one operation reveals of an object that holds a single value. A model that offers `access` promises that
- * a step depends on the state only through these: `reads` demands the state, `excludes` forbids it, `writes`
- * is the state afterwards. With an unknown output, `reads` is the state in which the operation has an effect.
+ * its states are these values, and that a step depends on the state only through them: `reads` demands the state,
+ * `excludes` forbids it, `writes` is the state afterwards. With an unknown output, `reads` is the state in which the operation has an effect.
  */
 export interface Access {
   readonly reads?: Json;

@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
-import { decide } from "../linearizable.ts";
 import {
   type MutexCall,
   mutex,
@@ -13,6 +12,7 @@ import {
   type StoreCall,
   store,
 } from "../models.ts";
+import { decide } from "./decision.ts";
 import { isLinearizable } from "./exhaustive.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
 import { search } from "./search.ts";
@@ -168,7 +168,7 @@ describe("search", () => {
 const model = register(0);
 
 function shrunk(actions: readonly Action<RegisterCall, Json>[]) {
-  const result = search(model, actions, new Budget(1_000_000));
+  const result = decide(model, actions, new Budget(1_000_000));
   if (result.kind !== "violation") return undefined;
   return minimalWitness(model, actions, result.impossible, new Budget(1_000_000));
 }

@@ -9,23 +9,21 @@
  * Added here:
  * - Operations that only observe are placed as soon as they are legal, without branching: in any linearization of
  *   the rest they can be moved to the front.
- * - Pending operations have no return, so they never force anything. They are tried last, only where they change
- *   the state, identical ones only in the order of their invocations, and a configuration is dropped if a known
+ * - A state that nothing left can bring back is not left while an operation that read it is yet to be placed.
+ * - Pending operations have no return, so they never force anything. They are tried last, only where what follows
+ *   can tell, those that nobody can tell apart only in the order of their invocations, and a configuration is dropped if a known
  *   one got as far with a subset of them (see configurations.ts).
  */
 import type { Budget } from "../../src/checker.ts";
+import type { Json } from "../../src/history/op.ts";
 import { Configurations } from "./configurations.ts";
-import { type Action, type Model, PENDING } from "./model.ts";
+import { type Access, type Action, type Model, PENDING } from "./model.ts";
 import { IMPOSSIBLE, Transitions } from "./transitions.ts";
 
 export type SearchResult =
   /** `order` holds positions in the list of actions, in an order that explains all answers. */
   | { readonly kind: "linearizable"; readonly order: readonly number[] }
-  /**
-   * No order gets past the completion of `impossible`: the actions invoked before that event have no
-   * linearization. `order` is a longest partial one.
-   */
-  | { readonly kind: "violation"; readonly impossible: number; readonly order: readonly number[] }
+  | { readonly kind: "violation" }
   /** The budget ended. At most `placed` of the required actions had been placed at once. */
   | { readonly kind: "exhausted"; readonly placed: number; readonly required: number };
 
@@ -56,6 +54,13 @@ class Search<State, In, Out> {
   /** By required operation: how many required and pending calls come before its return. */
   readonly #callsBefore: Int32Array;
   readonly #pendingBefore: Int32Array;
+  /** The state that an operation demands or leaves behind, where the model tells, or -1. */
+  readonly #reads: Int32Array;
+  readonly #writes: Int32Array;
+  readonly #pendingWrites: Int32Array;
+  /** By state: how many required operations not yet placed read it, how many operations not yet placed write it. */
+  readonly #demand: Int32Array;
+  readonly #supply: Int32Array;
   /** Bit sets of what is placed. */
   readonly #placed: Int32Array;
   readonly #used: Int32Array;
@@ -81,7 +86,24 @@ class Search<State, In, Out> {
       this.#observes[i] = model.observes?.(input, output) ? 1 : 0;
       this.#completed[i] = completed;
     }
-    this.#twin = this.#twins();
+    const accessOf = (i: number): Access => {
+      const { input, output } = actionAt(actions, i);
+      return model.access?.(input, output) ?? {};
+    };
+    const stateOf = (value: Json | undefined) =>
+      value === undefined ? -1 : this.#transitions.id(value as State);
+    // Of an unknown answer, `reads` is a condition and no demand.
+    const demandOf = (i: number) =>
+      actionAt(actions, i).output === undefined ? undefined : accessOf(i).reads;
+    this.#reads = Int32Array.from(required, (i) => stateOf(demandOf(i)));
+    this.#writes = Int32Array.from(required, (i) => stateOf(accessOf(i).writes));
+    this.#pendingWrites = Int32Array.from(pending, (i) => stateOf(accessOf(i).writes));
+    this.#demand = new Int32Array(this.#transitions.size);
+    this.#supply = new Int32Array(this.#transitions.size);
+    for (const state of this.#reads) this.#count(this.#demand, state, 1);
+    for (const state of this.#writes) this.#count(this.#supply, state, 1);
+    for (const state of this.#pendingWrites) this.#count(this.#supply, state, 1);
+    this.#twin = this.#twins(byInvocation.map(accessOf), accessOf);
     this.#placed = new Int32Array((n + 31) >> 5);
     this.#used = new Int32Array((pending.length + 31) >> 5);
     this.#next = new Int32Array(2 * n + 1);
@@ -91,11 +113,19 @@ class Search<State, In, Out> {
     this.#link();
   }
 
-  #twins(): Int32Array {
+  #twins(accesses: readonly Access[], accessOf: (position: number) => Access): Int32Array {
+    const met = new Set<string>();
+    for (const { reads, excludes } of accesses) {
+      if (reads !== undefined) met.add(JSON.stringify(reads));
+      if (excludes !== undefined) met.add(JSON.stringify(excludes));
+    }
     const last = new Map<string, number>();
     return Int32Array.from(this.#pending, (position, i) => {
       const { input, output } = actionAt(this.#actions, position);
-      const identity = JSON.stringify([input, output ?? null]);
+      const { reads, writes } = accessOf(position);
+      // Two values that no operation can tell apart are as good as one.
+      const arbitrary = reads === undefined && writes !== undefined && !met.has(JSON.stringify(writes));
+      const identity = arbitrary ? "" : JSON.stringify([input, output ?? null]);
       const twin = last.get(identity) ?? -1;
       last.set(identity, i);
       return twin;
@@ -154,8 +184,6 @@ class Search<State, In, Out> {
     let placed = 0;
     let state = this.#initial;
     let mostPlaced = 0;
-    let furthest = -1;
-    let furthestTrail = trail;
 
     for (;;) {
       // A new configuration: place what merely observes, up to the horizon.
@@ -188,10 +216,11 @@ class Search<State, In, Out> {
           if (this.#observes[candidate] === 1) continue;
           after = this.#transitions.step(state, this.#required[candidate] as number);
           if (after === IMPOSSIBLE) continue;
+          if (after !== state && this.#strands(state, this.#reads[candidate] === state ? 1 : 0)) continue;
           chosen = candidate;
           break;
         }
-        if (chosen < 0) {
+        if (chosen < 0 && !this.#strands(state, 0)) {
           let i = candidate < end ? 0 : candidate - end;
           const usable = this.#pendingBefore[horizon] as number;
           for (; i < usable; i++) {
@@ -199,7 +228,7 @@ class Search<State, In, Out> {
             const twin = this.#twin[i] as number;
             if (twin >= 0 && !has(this.#used, twin)) continue;
             after = this.#transitions.step(state, this.#pending[i] as number);
-            if (after === IMPOSSIBLE || after === state) continue;
+            if (after === IMPOSSIBLE || after === state || !this.#matters(state, after, horizon)) continue;
             chosen = end + i;
             break;
           }
@@ -216,28 +245,25 @@ class Search<State, In, Out> {
             placed++;
           } else {
             flip(this.#used, chosen - end);
+            this.#count(this.#supply, this.#pendingWrites[chosen - end] as number, -1);
             trail[depth++] = ~(chosen - end);
           }
           state = after;
           break;
         }
         // Nothing left to try here: take back the last choice, and what was observed after it.
-        if (furthest < 0 || (this.#completed[horizon] as number) > (this.#completed[furthest] as number)) {
-          furthest = horizon;
-          furthestTrail = trail.slice(0, depth);
-        }
         let last = 0;
         do {
-          if (depth === 0) {
-            const impossible = this.#required[furthest] as number;
-            return { kind: "violation", impossible, order: this.#order(furthestTrail) };
-          }
+          if (depth === 0) return { kind: "violation" };
           depth--;
           last = trail[depth] as number;
           if (last >= 0) {
             this.#unlift(last);
             placed--;
-          } else flip(this.#used, ~last);
+          } else {
+            flip(this.#used, ~last);
+            this.#count(this.#supply, this.#pendingWrites[~last] as number, 1);
+          }
         } while (branches[depth] === 0);
         state = before[depth] as number;
         horizon = horizons[depth] as number;
@@ -245,11 +271,47 @@ class Search<State, In, Out> {
       }
     }
   }
+
+  /** True if leaving `state` leaves more than `leaver` readers of it behind for ever. */
+  #strands(state: number, leaver: number): boolean {
+    return (
+      state < this.#demand.length && this.#supply[state] === 0 && (this.#demand[state] as number) > leaver
+    );
+  }
+
+  /**
+   * True if something that can come directly after a pending operation goes another way than without it. If
+   * nothing does, a linearization with the pending operation is one without it, too.
+   */
+  #matters(without: number, state: number, horizon: number): boolean {
+    const n = this.#required.length;
+    for (let next = this.#next[2 * n] as number; next < n; next = this.#next[next] as number) {
+      const position = this.#required[next] as number;
+      const after = this.#transitions.step(state, position);
+      if (after !== IMPOSSIBLE && after !== this.#transitions.step(without, position)) return true;
+    }
+    const usable = this.#pendingBefore[horizon] as number;
+    for (let i = 0; i < usable; i++) {
+      if (has(this.#used, i)) continue;
+      const position = this.#pending[i] as number;
+      const after = this.#transitions.step(state, position);
+      if (after === IMPOSSIBLE || after === state) continue;
+      if (after !== this.#transitions.step(without, position)) return true;
+    }
+    return false;
+  }
+
+  #count(counts: Int32Array, state: number, by: number): void {
+    if (state >= 0) counts[state] = (counts[state] as number) + by;
+  }
+
   /** Removes return and call from the list, in this order: the call then still knows what comes after it. */
   #lift(i: number): void {
     this.#unlink(this.#required.length + i);
     this.#unlink(i);
     flip(this.#placed, i);
+    this.#count(this.#demand, this.#reads[i] as number, -1);
+    this.#count(this.#supply, this.#writes[i] as number, -1);
   }
 
   /** Undoes the latest `#lift` not yet undone. */
@@ -257,6 +319,8 @@ class Search<State, In, Out> {
     this.#relink(i);
     this.#relink(this.#required.length + i);
     flip(this.#placed, i);
+    this.#count(this.#demand, this.#reads[i] as number, 1);
+    this.#count(this.#supply, this.#writes[i] as number, 1);
   }
 
   #unlink(item: number): void {

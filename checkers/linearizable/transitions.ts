@@ -24,6 +24,11 @@ export class Transitions<State, In, Out> {
     this.#actions = actions;
   }
 
+  /** How many states have a number; they are numbered from 0. */
+  get size(): number {
+    return this.#states.length;
+  }
+
   /** The number of a state; equal states share it. */
   id(state: State): number {
     const key = this.#model.key(state);
