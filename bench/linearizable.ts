@@ -3,9 +3,7 @@
  * compare-and-set has an unknown outcome; all right, or with one stale read near the end; with the revisions that
  * the replies would name, and without.
  *
- *     node DIR/bench/linearizable.js [OPERATIONS]
- *
- * after `npx tsc -p tsconfig.json --noEmit false --outDir DIR`.
+ *   npm run --silent build:bench && node dist/bench/linearizable.js [OPERATIONS]
  */
 
 import { decide } from "../checkers/linearizable/decision.ts";

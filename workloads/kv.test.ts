@@ -65,6 +65,19 @@ describe("kv workload", () => {
     expect(found[1]?.anomalies[0]?.name).toBe("stale read");
   });
 
+  it("calls lying revisions a lie about revisions when the values are right", async () => {
+    let puts = 0;
+    const found = await verdicts({
+      distort(request, answer) {
+        if (request.kind !== "put" || !("header" in answer) || ++puts % 20 !== 0) return answer;
+        return { ...answer, header: { ...answer.header, revision: answer.header.revision + 25 } };
+      },
+    });
+    expect(found.map(({ validity }) => validity)).toEqual(["valid", "invalid"]);
+    expect(found[0]?.reason).toMatch(/[1-9]\d* by search$/);
+    expect(found[1]?.anomalies.map(({ guarantee }) => guarantee)).toContain("revision order");
+  });
+
   it.each([
     [{ keys: 0 }, /keys/],
     [{ reads: 3 }, /reads/],

@@ -38,7 +38,8 @@ export interface Model<State, In, Out> {
 /**
  * What one operation reveals of an object that holds a single value. A model that offers `access` promises that
  * its states are these values, and that a step depends on the state only through them: `reads` demands the state,
- * `excludes` forbids it, `writes` is the state afterwards. With an unknown output, `reads` is the state in which the operation has an effect.
+ * `excludes` forbids it, `writes` is the state afterwards. With an unknown output, `reads` is the state in which
+ * the operation has an effect.
  */
 export interface Access {
   readonly reads?: Json;
