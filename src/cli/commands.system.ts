@@ -157,7 +157,10 @@ describe("a run", () => {
     writeFileSync(path("history.jsonl"), latest("history.jsonl").slice(0, -200));
     expect(faultline(["replay"])).toMatchObject({ code: 1, out: expect.stringMatching(/^DIFFERENT/) });
     rmSync(path("result.json"));
-    expect(faultline(["replay"]).out).toMatch(/^IDENTICAL/);
+    expect(faultline(["replay"])).toMatchObject({
+      code: 2,
+      out: expect.stringMatching(/^IDENTICAL.* as far as the stored run went/),
+    });
   });
 
   it("that breaks the harness is no verdict", async () => {
@@ -180,6 +183,7 @@ describe("a run that is ended early", () => {
     expect(out).toMatch(/ linearizable: /);
     expect(faultline(["report"])).toMatchObject({ code: 0, err: "" });
     expect(latest("report.html")).toMatch(/^<!doctype html>/i);
+    expect(faultline(["replay"]).out).toMatch(/^IDENTICAL/);
   });
 
   it.each([
