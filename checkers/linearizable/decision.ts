@@ -28,7 +28,7 @@ export function decide<State, In, Out>(
   const result = searchReduced(model, actions, budget);
   if (result.kind === "linearizable") return { ...result, claimed: false };
   if (result.kind === "violation")
-    return { kind: "violation", impossible: firstImpossible(model, actions, budget) };
+    return { kind: "violation", impossible: firstImpossible(model, actions, result.furthest, budget) };
   return result;
 }
 
@@ -47,27 +47,39 @@ function searchReduced<State, In, Out>(
     helpful.map(({ action }) => action),
     budget,
   );
-  if (result.kind !== "linearizable") return result;
-  return { ...result, order: result.order.map((i) => (helpful[i] as Item<In, Out>).position) };
+  const positionOf = (i: number) => (helpful[i] as Item<In, Out>).position;
+  switch (result.kind) {
+    case "linearizable":
+      return { ...result, order: result.order.map(positionOf) };
+    case "violation":
+      return { ...result, furthest: positionOf(result.furthest) };
+    case "exhausted":
+      return result;
+  }
 }
 
-/** By bisection over the completions, in a history that has no linearization as a whole. */
+/**
+ * By bisection over the completions, in a history that has no linearization as a whole; but first where the search
+ * for it got stuck, which is no later, and most often just there.
+ */
 function firstImpossible<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
+  furthest: number,
   budget: Budget,
 ): number {
   const completions = actions.map((_, position) => position).filter((i) => completed(actions, i) !== PENDING);
   completions.sort((a, b) => completed(actions, a) - completed(actions, b));
-  let possible = -1;
+  let possible = completions.indexOf(furthest) - 1;
   let impossible = completions.length - 1;
+  let middle = possible + 1;
   while (impossible - possible > 1) {
-    const middle = (possible + impossible) >> 1;
     const end = completed(actions, completions[middle] as number);
     const result = searchReduced(model, until(actions, end), budget);
     if (result.kind === "exhausted") break;
     if (result.kind === "violation") impossible = middle;
     else possible = middle;
+    middle = (possible + impossible) >> 1;
   }
   return completions[impossible] as number;
 }

@@ -23,7 +23,8 @@ import { IMPOSSIBLE, Transitions } from "./transitions.ts";
 export type SearchResult =
   /** `order` holds positions in the list of actions, in an order that explains all answers. */
   | { readonly kind: "linearizable"; readonly order: readonly number[] }
-  | { readonly kind: "violation" }
+  /** No order was found to get past the completion of `furthest`; perhaps one exists that leads nowhere later. */
+  | { readonly kind: "violation"; readonly furthest: number }
   /** The budget ended. At most `placed` of the required actions had been placed at once. */
   | { readonly kind: "exhausted"; readonly placed: number; readonly required: number };
 
@@ -184,6 +185,7 @@ class Search<State, In, Out> {
     let placed = 0;
     let state = this.#initial;
     let mostPlaced = 0;
+    let furthest = -1;
 
     for (;;) {
       // A new configuration: place what merely observes, up to the horizon.
@@ -252,9 +254,11 @@ class Search<State, In, Out> {
           break;
         }
         // Nothing left to try here: take back the last choice, and what was observed after it.
+        if (furthest < 0 || (this.#completed[horizon] as number) > (this.#completed[furthest] as number))
+          furthest = horizon;
         let last = 0;
         do {
-          if (depth === 0) return { kind: "violation" };
+          if (depth === 0) return { kind: "violation", furthest: this.#required[furthest] as number };
           depth--;
           last = trail[depth] as number;
           if (last >= 0) {
