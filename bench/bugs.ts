@@ -21,7 +21,7 @@ interface Hunt {
   readonly checkers: readonly string[];
 }
 
-const INSIDE: ReadonlySet<string> = new Set(["raft-invariants", "progress"]);
+const INSIDE: ReadonlySet<string> = new Set(["raft-invariants", "ground-truth", "progress"]);
 
 async function hunt(bug: PlantedBug, first: number, limit: number): Promise<Hunt> {
   const before = cpuUsage();

@@ -37,6 +37,7 @@ export function listCheckers(): { readonly name: string; readonly summary: strin
     ...[...judged].map(([name, users]) => ({ name, summary: `judges ${users.join(", ")}` })),
     ...everyRun.map(({ name }) => ({ name, summary: "judges every run" })),
     { name: "raft-invariants", summary: "judges every simulated run, looking inside" },
+    { name: "ground-truth", summary: "judges what clients of simulated runs were told, against the log" },
   ];
 }
 

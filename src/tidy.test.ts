@@ -4,6 +4,7 @@ import { dirname, join, normalize, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { plantedBugs } from "../cluster/bugs.ts";
+import { events, type Site, sites } from "../cluster/sites.ts";
 import { version } from "./version.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -70,6 +71,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "cluster/kv/": [],
   "cluster/api.ts": ["cluster/kv/request.ts"],
   "cluster/bugs.ts": [],
+  "cluster/sites.ts": [],
   "cluster/errors.ts": ["cluster/kv/", "cluster/api.ts"],
   "cluster/node/": [
     "cluster/raft/",
@@ -191,20 +193,49 @@ describe("the tree", () => {
 });
 
 describe("planted bugs", () => {
-  const sites = new Map<string, string[]>();
+  const planted = new Map<string, string[]>();
   for (const { path, text } of product) {
     if (!path.startsWith("cluster/") || path === "cluster/bugs.ts") continue;
     for (const [, name] of text.matchAll(/\bbug\s*[!=]==\s*"([a-z-]+)"/g)) {
-      sites.set(name as string, [...(sites.get(name as string) ?? []), path]);
+      planted.set(name as string, [...(planted.get(name as string) ?? []), path]);
     }
   }
 
   it("are all in the table, and everything in the table is planted", () => {
-    expect([...sites.keys()].sort()).toEqual(plantedBugs.map((bug) => bug.name).sort());
+    expect([...planted.keys()].sort()).toEqual(plantedBugs.map((bug) => bug.name).sort());
   });
 
   it("have names of their own", () => {
     expect(new Set(plantedBugs.map((bug) => bug.name)).size).toBe(plantedBugs.length);
+  });
+});
+
+describe("sites", () => {
+  const table: readonly Site[] = [...sites, ...events];
+  const elsewhere = product.filter(({ path }) => path !== "cluster/sites.ts");
+
+  it("have names of their own", () => {
+    expect(new Set(table.map((site) => site.name)).size).toBe(table.length);
+  });
+
+  it("are all reported by some code", () => {
+    const text = elsewhere.map((source) => source.text).join("\n");
+    // Phases are put together from their names.
+    const silent = table.filter(({ name }) => !text.includes(`"${name.replace(/^phase-/, "")}"`));
+    expect(silent).toEqual([]);
+  });
+
+  it("include all that code reports", () => {
+    const reporting = /\b(?:trace|reach|reached)(?:\?\.)?\(\s*(?:[\w.]+,\s*)?(?:\{\s*kind: )?"([a-z-]+)"/g;
+    const known = new Set(table.map((site) => site.name));
+    // The world passes on what it is told, and the tests have a small one of their own.
+    const own = elsewhere.filter(({ path }) => !/^src\/runtime\/world\.ts$|\/testdata\//.test(path));
+    const unknown = own.flatMap(({ path, text }) =>
+      [...text.matchAll(reporting)]
+        .filter(([, name]) => !known.has(name as string))
+        .map(([, name]) => `${path}: ${name}`),
+    );
+    expect(unknown).toEqual([]);
   });
 });
 

@@ -78,6 +78,11 @@ export class WatchHub {
     this.#maxEvents = Math.max(1, options.maxEventsPerResponse);
   }
 
+  /** Of what was notified or restored last. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
   /** Whether `drain` has something to do. */
   get hasPending(): boolean {
     return this.#queue.length > 0 || this.#unsynced.size > 0;

@@ -155,6 +155,7 @@ class Client implements Connected {
   #timedOut(id: number): void {
     const call = this.#take(id);
     if (call === undefined) return;
+    this.#timers.trace("request-timed-out", { node: this.#node });
     call.session.connection.send({ kind: "give-up", id });
     if (this.#sentAgain(call)) return;
     const definite = this.#options.bug === "timeout-is-fail";
@@ -174,6 +175,7 @@ class Client implements Connected {
     for (const call of [...this.#calls.values()]) {
       if (call.session !== session) continue;
       this.#take(call.sent.id);
+      if (session.everOpen && !this.#closed) this.#timers.trace("request-cut-off", { node: this.#node });
       if (!this.#closed && session.everOpen && this.#sentAgain(call)) continue;
       call.reject(failure(code, message));
     }

@@ -24,7 +24,7 @@ export interface LeaseHost {
   proposeAsLeader(command: Command, done: ProposalDone<Applied>): void;
   linearizable(ready: ReadReady): void;
   trace(
-    kind: "lease-expired" | "lease-promoted",
+    kind: "lease-expired" | "lease-promoted" | "keepalive-undecided" | "keepalive-refused",
     detail: { readonly [field: string]: string | number },
   ): void;
 }
@@ -62,7 +62,7 @@ export class LeaseKeeper {
     if (this.#primary && this.#options.bug !== "deposed-leader-revokes") return;
     this.#primary = true;
     this.#lessor.promote(this.#now(), this.#options.extend);
-    this.#host.trace("lease-promoted", { term });
+    this.#host.trace("lease-promoted", { term, leases: this.#host.store.leaseIds().length });
   }
 
   get promoted(): boolean {
@@ -125,11 +125,13 @@ export class LeaseKeeper {
       const ttl = this.#lessor.renew(id, now);
       if (ttl === 0 && this.#host.store.lease(id) !== undefined) {
         // It is due, but the next leader may yet let it live: only its revocation makes "gone" true.
+        this.#host.trace("keepalive-undecided", { lease: id });
         const waiting = this.#undecided.get(id);
         if (waiting === undefined) this.#undecided.set(id, [reply]);
         else waiting.push(reply);
         return;
       }
+      if (ttl === 0) this.#host.trace("keepalive-refused", { lease: id });
       const answer = { kind: "lease-keep-alive", id, ttl } as const;
       // If a checkpoint says that less is left, the next leader would believe it: first it must be taken back.
       const recorded: ProposalDone<Applied> = (outcome) => reply("response" in outcome ? answer : outcome);

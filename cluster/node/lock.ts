@@ -24,7 +24,10 @@ export interface LockHost {
   readonly store: Store;
   propose(command: Command, done: ProposalDone<Applied>): void;
   linearizable(ready: ReadReady): void;
-  trace(kind: "lock-granted", detail: { readonly key: string; readonly revision: number }): void;
+  trace(
+    kind: "lock-granted" | "lock-waits" | "lock-freed-by-lease",
+    detail: { readonly key: string; readonly revision: number },
+  ): void;
   readonly bug: string;
 }
 
@@ -60,14 +63,15 @@ export class Locks {
     return () => this.#giveUp(attempt);
   }
 
-  /** To be called after each apply that changed something. */
-  notify(events: readonly WatchEvent[]): void {
+  /** To be called after each apply that changed something. `expired`: a lease took its keys along. */
+  notify(events: readonly WatchEvent[], expired: boolean): void {
     if (this.#waiting.size === 0) return;
     for (const { type, kv } of events) {
       if (type !== "delete") continue;
       const freed = this.#waiting.get(kv.key);
       if (freed === undefined) continue;
       this.#waiting.delete(kv.key);
+      if (expired) this.#host.trace("lock-freed-by-lease", { key: kv.key, revision: kv.modRevision });
       for (const attempt of freed)
         if (this.#host.bug === "lock-skips-queue") this.#confirm(attempt);
         else this.#wait(attempt);
@@ -124,6 +128,7 @@ export class Locks {
       this.#confirm(attempt);
       return;
     }
+    this.#host.trace("lock-waits", { key: attempt.key, revision });
     const peers = this.#waiting.get(predecessor.key);
     if (peers === undefined) this.#waiting.set(predecessor.key, [attempt]);
     else peers.push(attempt);

@@ -148,9 +148,10 @@ export class Node {
     this.raft = this.#createRaft(hard);
 
     this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation);
-    this.#reads = new Reads(this.raft, this.#wal.incarnation, (context) =>
-      this.#observer?.readRequested(context),
-    );
+    this.#reads = new Reads(this.raft, this.#wal.incarnation, (context, again) => {
+      if (again) runtime.trace("read-asked-again", { context });
+      this.#observer?.readRequested(context);
+    });
     this.#peers = new Peers(runtime, this.#peersOptions());
     this.#peers.update(this.#membership.list());
     const host = this.#host();
@@ -173,6 +174,7 @@ export class Node {
       leaderRequests: this.#leaderRequests,
       header: (revision) => this.#header(revision),
       schedule: () => this.#schedule(),
+      trace: (kind) => runtime.trace(kind),
     });
     if (this.#refused === undefined) this.#open(recovered);
     else runtime.exit(this.#refused);
@@ -229,6 +231,7 @@ export class Node {
         segments: [],
         length: 0,
         tornBytes: 0,
+        overwritten: 0,
       };
       return { contents, snapshot: undefined, entries: [], hard, fresh: true };
     }
@@ -391,7 +394,9 @@ export class Node {
     if (body.length > MAX_REQUEST_BYTES) done(ErrRequestTooLarge);
     else if (this.raft.commit > this.#applied + MAX_UNAPPLIED_ENTRIES) done(ErrTooManyRequests);
     else {
-      this.#deadlines.add(this.#proposals.add(body, this.#deadline(), done as ProposalDone<Outcome>));
+      const pending = this.#proposals.add(body, this.#deadline(), done as ProposalDone<Outcome>);
+      this.#observer?.proposed(command, pending.data);
+      this.#deadlines.add(pending);
       this.#schedule();
     }
   }
@@ -529,10 +534,11 @@ export class Node {
   #applyCommand(entry: Entry): void {
     const command = decodeCommand(proposalBody(entry.data));
     const applied = this.#store.apply(command);
+    this.#observer?.commandApplied(entry, command, applied);
     this.#leases.applied(command, applied.response);
     this.#hub.notify(applied);
     this.#answer(entry, applied);
-    if (applied.events.length > 0) this.#locks.notify(applied.events);
+    if (applied.events.length > 0) this.#locks.notify(applied.events, command.kind === "lease-revoke");
   }
 
   #applyChange(entry: Extract<Entry, { kind: "config" }>): void {
@@ -591,7 +597,7 @@ export class Node {
     this.#membership = new Membership(members);
     this.#peers.update(members);
     this.#observer?.restored(index, this.#store.hash());
-    this.#runtime.trace("restored", { index, revision: this.#store.revision });
+    this.#runtime.trace("restored", { index, watches: this.#server.watches });
     this.#hub.restored(this.#store);
     this.#leases.restored();
     this.#locks.restored();

@@ -3,8 +3,10 @@
  * hangs the invariants of raft here; a real server runs without one. An observer changes nothing and may throw, which
  * ends the run, not the node.
  */
+import type { Applied, Command } from "../kv/command.ts";
 import type {
   Configuration,
+  Entry,
   HardState,
   Index,
   LogStorage,
@@ -32,6 +34,10 @@ export interface NodeObserver {
   written(append: NonNullable<Ready["append"]>, path: string, end: number): void;
   /** A message leaves the node, or is stepped by its own core. */
   sent(message: Message): void;
+  /** A client's command is about to be handed to raft, as this data. */
+  proposed(command: Command, data: Uint8Array): void;
+  /** The state machine has carried out the command of an entry. */
+  commandApplied(entry: Entry, command: Command, applied: Applied): void;
   /** The state machine has applied the entry at `index`. */
   applied(index: Index, stateHash: number): void;
   /** The state machine was replaced by that of a snapshot from another member. */

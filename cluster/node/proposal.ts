@@ -27,6 +27,11 @@ export function ownCounter(data: Uint8Array, member: MemberId, incarnation: numb
   return getU48(data, 0) === member && getU32(data, 6) === incarnation ? getU48(data, 10) : undefined;
 }
 
+/** Who proposed it, as a text that no other proposal has. */
+export function proposalHeader(data: Uint8Array): string {
+  return `${getU48(data, 0)}.${getU32(data, 6)}.${getU48(data, 10)}`;
+}
+
 export function proposalBody(data: Uint8Array): Uint8Array {
   return data.subarray(HEADER_BYTES);
 }

@@ -69,7 +69,7 @@ export class Proposals<T> {
   }
 
   /** `body` goes out with the next `flush`. */
-  add(body: Uint8Array, deadline: Nanos, done: ProposalDone<T>): Waiting {
+  add(body: Uint8Array, deadline: Nanos, done: ProposalDone<T>): Waiting & { readonly data: Uint8Array } {
     const pending = this.#create(body, deadline, done);
     this.#unproposed.push(pending);
     return pending;

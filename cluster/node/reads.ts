@@ -46,7 +46,7 @@ interface Batch {
 
 export class Reads {
   readonly #raft: RaftCore;
-  readonly #asking: (context: number) => void;
+  readonly #asking: (context: number, again: boolean) => void;
   /** Next context. Never reused, by no incarnation: an answer to an older question must not serve a newer read. */
   #context: number;
   /** Not asked for yet. */
@@ -58,8 +58,8 @@ export class Reads {
   /** Waiting for the state machine, oldest first. */
   #confirmed: Batch[] = [];
 
-  /** `asking` is told of each question before it is put to raft. */
-  constructor(raft: RaftCore, incarnation: number, asking: (context: number) => void) {
+  /** `asking` is told of each question before it is put to raft, and whether it was put before. */
+  constructor(raft: RaftCore, incarnation: number, asking: (context: number, again: boolean) => void) {
     this.#raft = raft;
     this.#context = incarnation * CONTEXTS + 1;
     this.#asking = asking;
@@ -77,7 +77,7 @@ export class Reads {
     this.#asked = this.#open;
     this.#open = [];
     this.#firstContext = this.#context;
-    this.#ask();
+    this.#ask(false);
   }
 
   tick(): void {
@@ -88,13 +88,13 @@ export class Reads {
   retry(): void {
     if (this.#asked.length === 0) return;
     this.#asked = this.#asked.filter((read) => !read.settled);
-    if (this.#asked.length > 0) this.#ask();
+    if (this.#asked.length > 0) this.#ask(true);
   }
 
-  #ask(): void {
+  #ask(again: boolean): void {
     this.#sinceAsked = 0;
     const context = this.#context++;
-    this.#asking(context);
+    this.#asking(context, again);
     this.#raft.readIndex(context);
   }
 

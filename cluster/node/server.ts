@@ -28,7 +28,17 @@ export interface ServerHost {
   header(revision: Revision): ResponseHeader;
   /** Something may have to be sent, or proposed. */
   schedule(): void;
+  trace(kind: ServerEvent): void;
 }
+
+export type ServerEvent =
+  | "watch-from-past"
+  | "watch-from-future"
+  | "watch-compacted"
+  | "watch-fragmented"
+  | "watch-progress"
+  | "watch-paused"
+  | "answer-unheard";
 
 interface WatchPlace {
   readonly session: Session;
@@ -64,6 +74,11 @@ export class Server {
     this.deliver();
   }
 
+  /** Watches of all clients. */
+  get watches(): number {
+    return this.#watches.size;
+  }
+
   /** Sends what the hub has for watches. */
   deliver(): void {
     const { hub } = this.#host;
@@ -73,6 +88,9 @@ export class Server {
       if (place === undefined) continue;
       if (response.kind === "canceled") this.#watches.delete(id);
       const { kind, revision, events, fragment, compactRevision, cancelReason } = response;
+      if (compactRevision > 0) this.#host.trace("watch-compacted");
+      else if (fragment) this.#host.trace("watch-fragmented");
+      else if (kind === "progress") this.#host.trace("watch-progress");
       const header = this.#host.header(revision);
       place.session.watchResponse(place.id, id, {
         header,
@@ -123,6 +141,7 @@ class Session implements ConnectionHandlers<Wire> {
         this.#giveUps.delete(message.id);
         break;
       case "watch": {
+        this.#traceStart(message.request.startRevision ?? 0);
         const watch = this.#host.hub.create(message.request);
         this.#watches.set(message.id, watch);
         this.#places.set(watch, { session: this, id: message.id });
@@ -165,7 +184,14 @@ class Session implements ConnectionHandlers<Wire> {
     this.#host.schedule();
   }
 
+  #traceStart(start: Revision): void {
+    const { revision } = this.#host.hub;
+    if (start > revision + 1) this.#host.trace("watch-from-future");
+    else if (start > 0 && start <= revision) this.#host.trace("watch-from-past");
+  }
+
   #pause(): void {
+    this.#host.trace("watch-paused");
     this.#paused = true;
     for (const watch of this.#watches.values()) this.#host.hub.pause(watch);
   }
@@ -198,5 +224,6 @@ class Session implements ConnectionHandlers<Wire> {
 
   #send(message: ServerMessage): void {
     if (this.#open) this.#connection.send(message);
+    else if (message.kind === "response") this.#host.trace("answer-unheard");
   }
 }

@@ -43,6 +43,8 @@ export interface WalContents {
   /** Sound bytes of the last segment; the rest is a torn tail. */
   readonly length: number;
   readonly tornBytes: number;
+  /** Entries that were written and then replaced by those of another leader. */
+  readonly overwritten: number;
 }
 
 /** Reads a log without changing it. Throws WalError, or DiskError if it cannot be read. */
@@ -66,8 +68,8 @@ export function replayWal(disk: Disk, identity: Identity, bug: string): WalConte
     length = contents.length;
     tornBytes = bytes.length - contents.length;
   });
-  const { incarnation, hard, entries, markers } = replay;
-  return { incarnation, hard, entries, markers, segments, length, tornBytes };
+  const { incarnation, hard, entries, markers, overwritten } = replay;
+  return { incarnation, hard, entries, markers, segments, length, tornBytes, overwritten };
 }
 
 function listSegments(disk: Disk): Segment[] {
@@ -102,6 +104,7 @@ class Replay {
   hard: HardState = { term: 0, vote: 0, commit: 0 };
   entries: Entry[] = [];
   markers: SnapshotMarker[] = [];
+  overwritten = 0;
   /** Index before the first entry, once there is one. */
   #base: Index | undefined;
   readonly #keepsSuffix: boolean;
@@ -135,6 +138,7 @@ class Replay {
       throw new WalError(`${path} has entry ${entry.index} after ${this.#base + this.entries.length}`);
     if (this.#keepsSuffix && position < this.entries.length) this.entries[position] = entry;
     else {
+      this.overwritten += this.entries.length - position;
       this.entries.length = position;
       this.entries.push(entry);
     }
@@ -162,7 +166,10 @@ export interface WalOptions extends Identity {
   /** A segment longer than this is the last of its kind. Below 2^32. */
   readonly segmentBytes: number;
   readonly bug: string;
-  trace(kind: "wal-repaired" | "segment-cut", detail: { readonly [field: string]: number }): void;
+  trace(
+    kind: "wal-repaired" | "wal-overwritten" | "segment-cut",
+    detail: { readonly [field: string]: number },
+  ): void;
   /** The log can no longer be written. A failed sync is never tried again: what it lost is unknown. */
   failed(error: DiskError): void;
 }
@@ -228,6 +235,8 @@ export class Wal {
     const file = this.#open(last.path);
     if (file === undefined) return;
     this.#file = file;
+    const { overwritten } = contents;
+    if (overwritten > 0) this.#options.trace("wal-overwritten", { entries: overwritten });
     const begin = () => this.#write(this.#header(last.sequence), () => this.#syncNames(ready));
     if (contents.tornBytes === 0) begin();
     else {

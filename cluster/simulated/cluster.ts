@@ -10,6 +10,7 @@ import type { Member } from "../node/membership.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
 import type { MemberRequest, MemberResponse } from "../node/protocol.ts";
 import type { MemberId } from "../raft/message.ts";
+import type { GroundTruth } from "./ground-truth.ts";
 import { Host } from "./host.ts";
 import type { InvariantWatch } from "./invariant-watch.ts";
 import type { SimulatedNetwork, Spoil } from "./network.ts";
@@ -47,6 +48,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
   readonly #network: SimulatedNetwork;
   readonly #plan: Plan;
   readonly #watch: InvariantWatch;
+  readonly #truth: GroundTruth;
   readonly #machines = new Map<NodeId, Machine>();
   readonly #initial: NodeOptions["members"];
   readonly #spoils = new Set<PairSpoil>();
@@ -56,11 +58,18 @@ export class SimulatedCluster implements Cluster<KvApi> {
   /** Isolates the core from the others. */
   #moat: Spoil | undefined;
 
-  constructor(world: World, network: SimulatedNetwork, plan: Plan, watch: InvariantWatch) {
+  constructor(
+    world: World,
+    network: SimulatedNetwork,
+    plan: Plan,
+    watch: InvariantWatch,
+    truth: GroundTruth,
+  ) {
     this.#world = world;
     this.#network = network;
     this.#plan = plan;
     this.#watch = watch;
+    this.#truth = truth;
     this.nodes = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
     this.#initial = this.nodes.map((node, i) => ({ id: i + 1, node, learner: false }));
     this.#nextMember = plan.nodes + 1;
@@ -87,7 +96,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
   }
 
   api(node: NodeId): KvApi {
-    return this.#connect(node, Math.round(this.#plan.timeout * SECOND), this.#plan.bug);
+    const connected = this.#connect(node, Math.round(this.#plan.timeout * SECOND), this.#plan.bug);
+    // Where messages are copied, requests cannot be recognised.
+    return this.#plan.network.codec ? connected : this.#truth.overhear(connected, node);
   }
 
   async leaders(): Promise<readonly NodeId[]> {

@@ -5,7 +5,7 @@
  * and Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014.
  */
 import type { DiskFault } from "../../src/cluster.ts";
-import type { Json, Nanos } from "../../src/history/op.ts";
+import type { Nanos } from "../../src/history/op.ts";
 import type { Lane } from "../../src/runtime/agenda.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import {
@@ -28,6 +28,13 @@ export interface DiskOptions {
   /** Time of a change that only reaches the page cache. */
   readonly cacheLatency?: Nanos;
 }
+
+/** What a loss of power took; torn pages survived in part. A type, so that it is also Json. */
+export type DiskLoss = {
+  readonly lostPages: number;
+  readonly tornPages: number;
+  readonly lostNames: number;
+};
 
 /** A change of names that is not durable yet. `inode` is the file that moved, appeared or went. */
 interface NameChange {
@@ -129,7 +136,7 @@ export class SimulatedDisk {
     for (const inode of this.#names.values()) inode.abandonSyncs();
   }
 
-  powerOff(): Json {
+  powerOff(): DiskLoss {
     const random = this.#chaos;
     let lostNames = 0;
     for (const change of this.#changes) {

@@ -136,6 +136,7 @@ describe("the first divergent event", () => {
 
   it("is every one, for different seeds", async () => {
     const other: WatchedRun = async (watch) => void (await busyWorld(3, watch));
-    expect((await findDivergence(clean, other))?.before).toEqual([]);
+    const before = (await findDivergence(clean, other))?.before ?? [];
+    expect(before.filter(({ time }) => time > 0)).toEqual([]);
   });
 });

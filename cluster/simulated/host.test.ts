@@ -106,7 +106,7 @@ describe("host", () => {
     world.runFor(60 * SECOND);
     expect(dead).toEqual([]);
     expect(heard).toEqual([]);
-    expect(traces).toEqual([]);
+    expect(traces).toEqual(["process-started"]);
     expect(world.exits).toEqual([]);
     expect(files).not.toContain("late");
     expect(next.disk.list("")).toEqual(files);

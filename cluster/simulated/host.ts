@@ -17,7 +17,7 @@ import {
   type Timer,
 } from "../../src/runtime/runtime.ts";
 import { type Actor, WALL_EPOCH, type World } from "../../src/runtime/world.ts";
-import { type DiskOptions, SimulatedDisk } from "./disk.ts";
+import { type DiskLoss, type DiskOptions, SimulatedDisk } from "./disk.ts";
 import type { Endpoint, SimulatedNetwork } from "./network.ts";
 
 export class Host {
@@ -66,6 +66,7 @@ export class Host {
       this.#random.fork(this.#incarnations),
     );
     this.#incarnation = incarnation;
+    this.world.trace(this.name, "process-started", { incarnation: this.#incarnations });
     incarnation.run(() => boot(incarnation));
   }
 
@@ -77,35 +78,43 @@ export class Host {
     incarnation.end();
     this.disk.processEnded();
     this.#network.processEnded(this.#endpoint);
+    this.world.trace(this.name, "process-ended");
   }
 
   /** Ends process and kernel. Returns what the disk lost; a host killed before can still lose its power. */
-  powerOff(): Json {
+  powerOff(): DiskLoss {
     this.#incarnation?.end();
     this.#incarnation = undefined;
     this.#network.powerOff(this.#endpoint);
-    return this.disk.powerOff();
+    const lost = this.disk.powerOff();
+    this.world.trace(this.name, "power-lost", lost);
+    return lost;
   }
 
   pause(): void {
-    if (this.#incarnation !== undefined) this.#incarnation.paused = true;
+    if (this.#incarnation === undefined) return;
+    this.#incarnation.paused = true;
+    this.world.trace(this.name, "process-paused");
   }
 
   resume(): void {
     if (this.#incarnation?.paused !== true) return;
     this.#incarnation.resume();
     this.#network.resumed(this.#endpoint);
+    this.world.trace(this.name, "process-resumed");
   }
 
   /** Lets both clocks run at `rate` of true time; pending timers follow. */
   drift(rate: number): void {
     this.clock.setRate(rate);
     this.#incarnation?.clockChanged();
+    if (rate !== 1) this.world.trace(this.name, "clock-drifts", { rate });
   }
 
   /** Moves the wall clock. */
   jump(by: Nanos): void {
     this.clock.jump(by);
+    this.world.trace(this.name, "clock-jumped", { by });
   }
 
   /** Rate 1 and the right wall time. */

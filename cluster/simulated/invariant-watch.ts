@@ -9,6 +9,8 @@ import { RaftInvariants } from "../raft/invariants.ts";
 import type { MemberId, Ready } from "../raft/message.ts";
 import { Violation } from "../raft/violation.ts";
 import type { SimulatedDisk } from "./disk.ts";
+import type { GroundTruth } from "./ground-truth.ts";
+import type { SiteWatch } from "./site-watch.ts";
 
 type Append = NonNullable<Ready["append"]>;
 
@@ -22,33 +24,53 @@ interface Written {
 export class InvariantWatch {
   readonly #invariants: RaftInvariants;
   readonly #now: () => Nanos;
+  readonly #sites: SiteWatch;
+  readonly #truth: GroundTruth;
   readonly #nodes = new Map<MemberId, NodeId>();
   /** By member; oldest first. */
   readonly #writing = new Map<MemberId, Written[]>();
   #violation: { readonly violation: Violation; readonly time: Nanos } | undefined;
   #checks = 0;
 
-  constructor(maxInflight: number, now: () => Nanos) {
+  constructor(maxInflight: number, now: () => Nanos, sites: SiteWatch, truth: GroundTruth) {
     this.#invariants = new RaftInvariants({ maxInflight });
     this.#now = now;
+    this.#sites = sites;
+    this.#truth = truth;
   }
 
   /** What `member`, running at `node`, is to call. A new one for every incarnation. */
   observer(member: MemberId, node: NodeId): NodeObserver {
     const invariants = this.#invariants;
+    const sites = this.#sites;
+    const truth = this.#truth;
     this.#nodes.set(member, node);
+    if ((this.#writing.get(member)?.length ?? 0) > 0) sites.reach("killed-before-sync");
     this.#writing.set(member, []);
     return {
-      started: (start) => this.#guard(() => invariants.started(member, start)),
+      started: (start) => {
+        sites.started(member, node, start);
+        this.#guard(() => invariants.started(member, start));
+      },
       ready: (ready) => this.#guard(() => invariants.ready(member, ready)),
       written: (append, path, end) => {
         this.#writing.get(member)?.push({ append, path, end });
       },
-      sent: (message) => this.#guard(() => invariants.sent(message)),
+      sent: (message) => {
+        sites.sent(node, message);
+        this.#guard(() => invariants.sent(message));
+      },
+      proposed: (command, data) => truth.proposed(command, data),
+      commandApplied: (entry, command, applied) => {
+        sites.commandApplied(command, applied);
+        truth.commandApplied(entry, applied);
+      },
       applied: (index, stateHash) => this.#guard(() => invariants.applied(member, index, stateHash)),
       restored: (index, stateHash) => this.#guard(() => invariants.restored(member, index, stateHash)),
-      configurationApplied: (index, configuration) =>
-        this.#guard(() => invariants.configurationApplied(member, index, configuration)),
+      configurationApplied: (index, configuration) => {
+        sites.configurationApplied(configuration);
+        this.#guard(() => invariants.configurationApplied(member, index, configuration));
+      },
       readRequested: (context) => this.#guard(() => invariants.readRequested(member, context)),
       acknowledged: (index, term) => this.#guard(() => invariants.acknowledged(member, index, term)),
     };

@@ -34,7 +34,11 @@ export interface Weather {
   readonly duplicate: number;
   /** Time after which a lost segment of a stream is sent again; doubled while that is lost too. */
   readonly retransmit: Nanos;
+  /** Told of what happens to messages. */
+  readonly reached?: (site: LinkSite) => void;
 }
+
+export type LinkSite = "segment-sent-again" | "datagram-lost" | "datagram-duplicated";
 
 export type LinkEffect =
   | "dropped"
@@ -128,12 +132,16 @@ export class Link<Q extends Queue = Queue> {
   /** When a segment of a stream that is sent now arrives. It always does: loss is delay. */
   segmentArrival(now: Nanos): Nanos {
     let arrival = now + this.latency();
-    if (this.#weather.loss > 0 && this.#random.chance(this.#weather.loss)) arrival += this.retransmission();
+    if (this.#weather.loss > 0 && this.#random.chance(this.#weather.loss)) {
+      arrival += this.retransmission();
+      this.#weather.reached?.("segment-sent-again");
+    }
     for (const active of this.#faults) {
       arrival += this.#faultDelay(active);
       const { loss } = active.fault;
       if (loss !== undefined && this.#chaos.chance(loss)) {
         arrival += this.#lostSegment(loss);
+        this.#weather.reached?.("segment-sent-again");
         active.count("delayed");
       }
     }
@@ -173,7 +181,11 @@ export class Link<Q extends Queue = Queue> {
         active.count("reordered");
       }
     }
-    if (lost) return [];
+    if (copies > 1) weather.reached?.("datagram-duplicated");
+    if (lost) {
+      weather.reached?.("datagram-lost");
+      return [];
+    }
     const first = this.#limited(now, arrival, SECOND);
     if (first === undefined) return [];
     const arrivals = [first];

@@ -16,7 +16,7 @@ import {
   SECOND,
 } from "../../src/runtime/runtime.ts";
 import type { Actor, World } from "../../src/runtime/world.ts";
-import { ActiveFault, type LatencyProfile, Link, LOCAL_AREA } from "./link.ts";
+import { ActiveFault, type LatencyProfile, Link, type LinkSite, LOCAL_AREA } from "./link.ts";
 import { type End, openStream, type Pipe } from "./stream.ts";
 
 export interface NetworkOptions {
@@ -34,6 +34,8 @@ export interface NetworkOptions {
   readonly window: number;
   /** Sends every message through its protocol's `encode` and `decode` instead of by reference. */
   readonly codec: boolean;
+  /** Told of what happens to messages and connections. */
+  readonly reached: (site: LinkSite | "held-released" | "connection-reset" | "connection-gave-up") => void;
 }
 
 const DEFAULTS: NetworkOptions = {
@@ -45,6 +47,7 @@ const DEFAULTS: NetworkOptions = {
   breakAfter: 15 * SECOND,
   window: 64,
   codec: false,
+  reached: () => {},
 };
 
 /** One message and what became of it. */
@@ -199,6 +202,7 @@ export class SimulatedNetwork {
       };
       this.world.at(this.world.now, end.endpoint.lane, { kind: "reset", fire });
     }
+    if (broken > 0) this.options.reached("connection-reset");
     return broken;
   }
 
@@ -304,9 +308,15 @@ export class SimulatedNetwork {
     link.remove(active);
     review(link);
     if (!waited || link.blocked) return;
-    for (const pipe of link.pipes) pipe.heal(wasCut);
     const { world } = this;
-    for (const datagram of link.takeHeld()) world.at(world.now + link.latency(), link.lane, datagram);
+    const datagrams = link.takeHeld();
+    let released = datagrams.length;
+    for (const pipe of link.pipes) {
+      released += pipe.length;
+      pipe.heal(wasCut);
+    }
+    if (released > 0) this.options.reached("held-released");
+    for (const datagram of datagrams) world.at(world.now + link.latency(), link.lane, datagram);
   }
 }
 

@@ -5,20 +5,24 @@ import type { Observed, Place, Stage } from "../../src/place.ts";
 import type { Plan } from "../../src/plan.ts";
 import type { MessageRecord, NodeEnd } from "../../src/result.ts";
 import { MILLISECOND } from "../../src/runtime/runtime.ts";
-import { World } from "../../src/runtime/world.ts";
+import { World, type WorldOptions } from "../../src/runtime/world.ts";
 import type { KvApi } from "../api.ts";
 import { SimulatedCluster } from "./cluster.ts";
 import { describeMessage } from "./describe.ts";
+import { GroundTruth } from "./ground-truth.ts";
 import { InvariantWatch } from "./invariant-watch.ts";
 import { SimulatedNetwork } from "./network.ts";
+import { SiteWatch } from "./site-watch.ts";
 
 /** Messages kept for the space-time diagram; a longer run keeps its last ones. */
 const KEPT_MESSAGES = 400_000;
 /**
- * Events in one virtual second that count as a storm. An operation takes about 25 and an idle cluster some hundreds,
- * but a member that catches up over half a millisecond of reordered datagrams takes 200,000, and is no storm yet.
+ * What is no storm: an operation takes about 40 events and an idle cluster some hundreds per second; a member that
+ * catches up over half a millisecond of reordered datagrams takes 200,000 in one, but not for long.
  */
-const STORM = 1_500_000;
+function calm({ rate }: Plan): WorldOptions {
+  return { eventsPerSecond: rate > 0 ? 100_000 + 100 * rate : 10_000_000, burst: 1_000_000 };
+}
 /** Protocol events that happen with every operation: counted, not kept. */
 const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
 
@@ -37,27 +41,34 @@ class SimulatedStage implements Stage<KvApi> {
   readonly #world: World;
   readonly #watch: InvariantWatch;
   readonly #trace: ClusterEvent[] = [];
-  readonly #reached = new Map<string, number>();
+  readonly #sites: SiteWatch;
+  readonly #truth: GroundTruth;
   readonly #messages: MessageRecord[] = [];
 
   constructor(plan: Plan, keepMessages: boolean) {
-    const world = new World(plan.seed, { eventsPerSecond: STORM });
+    const world = new World(plan.seed, calm(plan));
     const mean = plan.network.latencyMs * MILLISECOND;
     const network = new SimulatedNetwork(world, {
       latency: { mean, jitter: mean / 3, tailProbability: 0.001, tail: 20 * mean },
       loss: plan.network.loss,
       duplicate: plan.network.duplicate,
       codec: plan.network.codec,
+      reached: (site) => this.#sites.reach(site),
     });
     this.#world = world;
     this.runtime = world.tester;
-    this.#watch = new InvariantWatch(plan.raftkv.maxInflightMessages, () => world.now);
-    this.cluster = new SimulatedCluster(world, network, plan, this.#watch);
-    world.onTrace((event) => {
-      this.#reached.set(event.kind, (this.#reached.get(event.kind) ?? 0) + 1);
-      if (keepMessages && !HOT.has(event.kind)) this.#trace.push(event);
+    const { maxInflightMessages } = plan.raftkv;
+    this.#sites = new SiteWatch(world, {
+      maxInflight: maxInflightMessages,
+      cut: (from, to) => network.link(network.endpoint(from), network.endpoint(to)).cut,
     });
+    this.#truth = new GroundTruth(this.#sites);
+    this.#watch = new InvariantWatch(maxInflightMessages, () => world.now, this.#sites, this.#truth);
+    this.cluster = new SimulatedCluster(world, network, plan, this.#watch, this.#truth);
     if (keepMessages) {
+      world.onTrace((event) => {
+        if (!HOT.has(event.kind)) this.#trace.push(event);
+      });
       network.onMessage(({ from, to, protocol, message, sentAt, deliveredAt }) => {
         if (this.#messages.length >= KEPT_MESSAGES * 2) this.#messages.splice(0, KEPT_MESSAGES);
         this.#messages.push({
@@ -109,12 +120,13 @@ class SimulatedStage implements Stage<KvApi> {
       }),
       ...world.exits.map(({ node, time, reason }) => ({ node, time, kind: "exit", reason }) as const),
     ];
+    const truth = this.#truth.verdict();
     return {
-      verdicts: [this.#watch.verdict()],
+      verdicts: truth === undefined ? [this.#watch.verdict()] : [this.#watch.verdict(), truth],
       nodeEnds: ends.sort((a, b) => a.time - b.time),
       trace: this.#trace,
       messages: this.#messages.slice(-KEPT_MESSAGES),
-      reached: Object.fromEntries([...this.#reached].sort(([a], [b]) => (a < b ? -1 : 1))),
+      reached: this.#sites.reached,
       events: world.events,
       traceHash: world.traceHash,
     };

@@ -215,7 +215,10 @@ export class End implements Connection<unknown> {
       const patience = this.#network.patience(this.endpoint);
       this.#patience = world.at(world.now + patience, this.endpoint.lane, {
         kind: "keepalive-timeout",
-        fire: () => this.break("timeout"),
+        fire: () => {
+          this.#network.options.reached("connection-gave-up");
+          this.break("timeout");
+        },
       });
     }
   }

@@ -3,6 +3,7 @@ import { stdout } from "node:process";
 import { Argument, Command } from "commander";
 import { models } from "../../checkers/models.ts";
 import { plantedBugs } from "../../cluster/bugs.ts";
+import { sites } from "../../cluster/sites.ts";
 import { faults } from "../../nemesis/index.ts";
 import { workloads } from "../../workloads/index.ts";
 import { listCheckers, places, systems } from "../registry.ts";
@@ -20,6 +21,7 @@ const kinds: { readonly [kind: string]: () => readonly Item[] } = {
   systems: () => systems,
   places: () => places,
   bugs: () => plantedBugs.map(({ name, area, mutation }) => ({ name, summary: `${area}: ${mutation}` })),
+  sites: () => sites.map(({ name, where, summary }) => ({ name, summary: `${where}: ${summary}` })),
 };
 
 export function listCommand(): Command {

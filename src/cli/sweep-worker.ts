@@ -13,7 +13,10 @@ export interface SweepTask {
 }
 
 export interface SeedResult
-  extends Pick<RunResult, "validity" | "vacuous" | "summary" | "counts" | "reached" | "traceHash"> {
+  extends Pick<
+    RunResult,
+    "validity" | "vacuous" | "summary" | "counts" | "faults" | "reached" | "traceHash"
+  > {
   readonly seed: number;
   /** Checkers that found something. */
   readonly found: readonly string[];
@@ -32,11 +35,11 @@ export default async function sweepSeeds(task: SweepTask): Promise<readonly Seed
   const results: SeedResult[] = [];
   for (let seed = task.first; seed < task.first + task.count; seed++) {
     const { result } = await attempt({ ...task.input, seed });
-    const { validity, vacuous, summary, counts, reached, traceHash, verdicts } = result;
+    const { validity, vacuous, summary, counts, faults, reached, traceHash, verdicts } = result;
     const found = verdicts
       .filter((verdict) => verdict.validity === "invalid")
       .map((verdict) => verdict.checker);
-    results.push({ seed, validity, vacuous, summary, counts, reached, traceHash, found });
+    results.push({ seed, validity, vacuous, summary, counts, faults, reached, traceHash, found });
     if (task.stop && validity !== "valid") break;
   }
   return results;

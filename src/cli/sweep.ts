@@ -5,10 +5,12 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import pc from "picocolors";
 import Tinypool from "tinypool";
+import { sitesOf } from "../../cluster/sites.ts";
 import { type PlanInput, parsePlan, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import { exitCode } from "../result.ts";
 import { RunDirectory } from "../store/run-directory.ts";
+import { toothlessFaults, unreachedSites } from "./coverage.ts";
 import { execute, repeatLine } from "./execute.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
@@ -22,6 +24,7 @@ interface SweepFlags extends PlanFlags {
   readonly first: string;
   readonly jobs?: string;
   readonly keepGoing?: boolean;
+  readonly requireSites?: boolean;
 }
 
 /** Seeds per task: enough to hide the cost of handing it over, few enough to stop soon. */
@@ -86,6 +89,7 @@ export function sweepCommand(): Command {
     .option("--first <seed>", "the first seed", "0")
     .option("--jobs <count>", "worker threads; one per core unless given")
     .option("--keep-going", "run all seeds, whatever fails")
+    .option("--require-sites", "demand that every site was reached by some seed (see: list sites)")
     .addOption(storeOption())
     .addHelpText("after", EXAMPLES)
     .action(async (flags: SweepFlags) => {
@@ -113,7 +117,7 @@ export function sweepCommand(): Command {
       });
       deaf();
       status.clear();
-      await conclude(input, results, cpuSeconds, flags.store);
+      await conclude(input, results, cpuSeconds, flags);
     });
 }
 
@@ -137,7 +141,7 @@ async function conclude(
   input: PlanInput,
   results: readonly SeedResult[],
   cpuSeconds: number,
-  store: string,
+  flags: Pick<SweepFlags, "store" | "requireSites">,
 ): Promise<void> {
   const virtual = Math.round(results.reduce((sum, result) => sum + result.counts.virtualSeconds, 0));
   const operations = results.reduce((sum, result) => sum + result.counts.operations, 0);
@@ -145,24 +149,31 @@ async function conclude(
   const invalid = count((result) => result.validity === "invalid");
   const unknown = count((result) => result.validity === "unknown");
   const vacuous = count((result) => result.validity === "valid" && result.vacuous);
+  const toothless = toothlessFaults(results);
+  const workload = parsePlan({ ...input, swarm: false }).workload;
+  const unreached = unreachedSites(workload, results);
   stdout.write(
-    `${results.length} seeds: ${results.length - invalid - unknown - vacuous} valid, ${invalid} invalid, ${unknown} unknown, ${vacuous} vacuous\n` +
+    `${results.length} seeds: ${results.length - invalid - unknown} valid, ${invalid} invalid, ${unknown} unknown\n` +
       `${operations} operations in ${virtual} virtual seconds, ${cpuSeconds.toFixed(1)} CPU-seconds\n`,
   );
+  if (vacuous > 0) stdout.write(`${vacuous} runs in which a fault never bit\n`);
+  const reachable = sitesOf(workload).length;
+  stdout.write(`${reachable - unreached.length} of ${reachable} sites reached`);
+  stdout.write(unreached.length > 0 ? `; never: ${unreached.map((site) => site.name).join(", ")}\n` : "\n");
   const worst =
     results.find((result) => result.validity === "invalid") ??
     results.find((result) => result.validity === "unknown");
   if (worst === undefined) {
-    process.exitCode = vacuous > 0 ? 2 : 0;
-    if (vacuous > 0) {
-      const example = results.find((result) => result.vacuous) as SeedResult;
-      stdout.write(`vacuous: seed ${example.seed}: ${example.summary}\n`);
-    } else stdout.write(`${pc.green(pc.bold("VALID"))}  every promise held in every run\n`);
+    const missed = flags.requireSites === true && unreached.length > 0;
+    process.exitCode = toothless.length > 0 || missed ? 2 : 0;
+    if (toothless.length > 0) stdout.write(`vacuous: ${toothless.join(", ")} never bit in any run\n`);
+    else if (missed) stdout.write("unknown: not every site was reached\n");
+    else stdout.write(`${pc.green(pc.bold("VALID"))}  every promise held in every run\n`);
     return;
   }
   stdout.write(`\nseed ${worst.seed}, found by ${worst.found.join(", ") || "no checker"}:\n`);
   const failing: PlanInput = { ...input, seed: worst.seed };
-  const executed = await execute(failing, store);
+  const executed = await execute(failing, flags.store);
   printResult(executed, repeatLine(failing));
   process.exitCode = exitCode(executed.result);
 }
