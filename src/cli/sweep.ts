@@ -30,6 +30,8 @@ interface SweepFlags extends PlanFlags {
 /** Seeds per task: enough to hide the cost of handing it over, few enough to stop soon. */
 const CHUNK = 4;
 const MOST_JOBS = 256;
+/** Milliseconds between two looks at how far the workers are. */
+const REFRESH = 250;
 
 export interface Sweep {
   readonly results: readonly SeedResult[];
@@ -108,13 +110,15 @@ export function sweepCommand(): Command {
       let finished: readonly SeedResult[] = [];
       const deaf = onInterrupt(() => {
         status.clear();
+        if (finished.length === 0) return "interrupted before the first seeds were done";
         const bad = finished.filter((result) => result.validity !== "valid").map((result) => result.seed);
         return `interrupted after ${finished.length} of ${count} seeds: ${bad.length === 0 ? "all valid" : `not valid: ${bad.join(", ")}`}`;
       });
+      const show = (): void => status.update(() => progressLine(finished, count, Date.now() - started));
+      const showing = setInterval(show, REFRESH);
       const { results, cpuSeconds } = await sweep(input, { first, count, jobs, stop }, (done) => {
         finished = done;
-        status.update(() => progressLine(done, count, Date.now() - started));
-      });
+      }).finally(() => clearInterval(showing));
       deaf();
       status.clear();
       await conclude(input, results, cpuSeconds, flags);
@@ -133,7 +137,7 @@ function progressLine(done: readonly SeedResult[], count: number, elapsed: numbe
   const perSecond = done.length / (elapsed / 1_000);
   const virtual = done.reduce((sum, result) => sum + result.counts.virtualSeconds, 0);
   const failures = done.filter((result) => result.validity === "invalid").length;
-  const left = Math.round((count - done.length) / perSecond);
+  const left = done.length === 0 ? "?" : Math.round((count - done.length) / perSecond);
   return `${done.length} of ${count} seeds  ${perSecond.toFixed(1)} seeds/s  ${Math.round(virtual)} virtual seconds  ${failures} violations  about ${left} s left`;
 }
 
