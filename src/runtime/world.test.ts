@@ -152,7 +152,7 @@ describe("world", () => {
 
   it("calls a storm when too much happens in one second, but not when it is spread", () => {
     const busy = (gap: number) => {
-      const world = new World(1, { eventsPerSecond: 1000 });
+      const world = new World(1, { eventsPerSecond: 1000, burst: 100 });
       const lane = world.lane(1, 1);
       const again = { kind: "again", fire: (): void => void world.at(world.now + gap, lane, again) };
       world.at(0, lane, again);
