@@ -29,6 +29,18 @@ describe("a swarm", () => {
     );
   });
 
+  it("draws no fault that cannot bite, unless nothing else was asked for", () => {
+    const drawn = (workload: string, faults?: string[]) =>
+      new Set(
+        Array.from({ length: 200 }, (_, seed) => seed).flatMap(
+          (seed) => resolvePlan({ swarm: true, seed, workload, ...(faults && { faults }) }).faults,
+        ),
+      );
+    expect(drawn("lock")).toContain("lease-hunt");
+    expect(drawn("register")).not.toContain("lease-hunt");
+    expect([...drawn("register", ["lease-hunt"])]).toEqual(["lease-hunt"]);
+  });
+
   it("gives a concrete plan, which stands for itself", () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {

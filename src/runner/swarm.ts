@@ -41,6 +41,8 @@ const survivableAlone: readonly string[] = [
   "compact",
   "snapshot",
 ];
+/** Faults that wait for what only some workloads do: where nothing has a lease, none ever expires. */
+const onlyFor: { readonly [fault: string]: readonly string[] } = { "lease-hunt": ["lease", "lock"] };
 /** Classes of faults in one run, on average. Few at a time reach further than all at once. */
 const CLASSES = 3;
 
@@ -51,7 +53,8 @@ export function resolvePlan(input: PlanInput): Plan {
   const random = seededRandom(framed.seed).fork("swarm");
   const { swarm: _, ...fixed } = input;
   const few = fixed.nodes !== undefined && fixed.nodes < 3;
-  const drawn = draw(fixed.faults ?? (few ? survivableAlone : survivable), random);
+  const allowed = fixed.faults ?? (few ? survivableAlone : survivable);
+  const drawn = draw(allowed, framed.workload, random);
   return parsePlan({
     ...drawn,
     ...fixed,
@@ -63,11 +66,11 @@ export function resolvePlan(input: PlanInput): Plan {
   });
 }
 
-function draw(allowed: readonly string[], random: Random): PlanInput {
+function draw(allowed: readonly string[], workload: string, random: Random): PlanInput {
   const pick = <T>(label: string, items: readonly T[]): T => random.fork(label).pick(items);
   const latencyMs = pick("latency", [0.5, 1, 1, 5, 20, 50]);
   const loss = pick("loss", [0, 0, 0.01, 0.05]);
-  const faults = drawFaults(allowed, random.fork("faults"));
+  const faults = drawFaults(allowed, workload, random.fork("faults"));
   const transport = pick("transport", ["stream", "stream", "datagram"] as const);
   // An election has to outlast several round trips, and the time after which a lost segment is sent again (some
   // hundred milliseconds), or no leader ever stays.
@@ -106,10 +109,11 @@ function draw(allowed: readonly string[], random: Random): PlanInput {
   };
 }
 
-/** Each class takes part with equal probability, at least one does. */
-function drawFaults(faults: readonly string[], random: Random): string[] {
+/** Each class that can bite takes part with equal probability, at least one does. */
+function drawFaults(faults: readonly string[], workload: string, random: Random): string[] {
   if (faults.length === 0) return [];
   const chance = Math.min(0.5, CLASSES / faults.length);
-  const drawn = faults.filter((fault) => random.fork(fault).chance(chance));
-  return drawn.length > 0 ? drawn : [random.fork("only").pick(faults)];
+  const apt = faults.filter((fault) => onlyFor[fault]?.includes(workload) !== false);
+  const drawn = apt.filter((fault) => random.fork(fault).chance(chance));
+  return drawn.length > 0 ? drawn : [random.fork("only").pick(apt.length > 0 ? apt : faults)];
 }
