@@ -22,6 +22,8 @@ const OWN_TIMEOUT: Nanos = 2 * SECOND;
 
 /** What a fault is told that aimed at a node of the core. */
 const SPARED = "spared: it belongs to the core that has to recover";
+/** Election timeouts that a removed member is left running. */
+const FAREWELL = 3;
 /** How often a learner is tried before its promotion is given up. */
 const PROMOTIONS = 10;
 
@@ -363,7 +365,11 @@ export class SimulatedCluster implements Cluster<KvApi> {
       { kind: "member-remove", id: member },
       this.#byRank().filter((other) => other !== node),
     );
-    this.#wipe(node);
+    // A leader that has seen its own removal through ends itself; others do not know, and disturb for a while.
+    const { tickMs, electionTicks } = this.#plan.raftkv;
+    this.#world.tester.timer(FAREWELL * electionTicks * tickMs * MILLISECOND, () => {
+      if (machine.member === member) this.#wipe(node);
+    });
     return { member };
   }
 
