@@ -1,7 +1,8 @@
 /** Changes of membership, one at a time, and the leader's office handed over. */
-import type { Cluster, Members } from "../src/cluster.ts";
+import type { Cluster, LinkHandle, Members } from "../src/cluster.ts";
 import type { Fault } from "../src/fault.ts";
-import type { Json } from "../src/history/op.ts";
+import type { Json, NodeId } from "../src/history/op.ts";
+import { cutBetween } from "./partition.ts";
 import { spanFault } from "./spans.ts";
 
 function membersOf(cluster: Cluster<unknown>): Members {
@@ -12,7 +13,8 @@ function membersOf(cluster: Cluster<unknown>): Members {
 
 /**
  * A span removes a member (wiped, so that it never returns under its old identity) and the heal brings one in, as a
- * learner first every other time: the cluster is back at its size once healed.
+ * learner first every other time: the cluster is back at its size once healed. With `estranged` it joins and is
+ * promoted while it cannot reach a member that probably follows, which costs no quorum.
  */
 export const membership: Fault = spanFault({
   name: "membership",
@@ -20,7 +22,7 @@ export const membership: Fault = spanFault({
   needs: ["members"],
   leastNodes: 3,
   colour: "#16a085",
-  draw: (random) => ({ learner: random.chance(0.5) }),
+  draw: (random) => ({ learner: random.chance(0.5), estranged: random.fork("estranged").chance(0.3) }),
   async begin(cluster, value, random) {
     const members = membersOf(cluster);
     const { voters } = await members.list();
@@ -30,12 +32,26 @@ export const membership: Fault = spanFault({
     return {
       evidence: { victim, removed },
       async heal() {
-        const added = await members.add(victim, value.learner === true);
-        return { evidence: { added }, bites: 1 };
+        const cut = value.estranged === true ? await estrange(cluster, victim) : undefined;
+        try {
+          const added = await members.add(victim, value.learner === true);
+          return { evidence: { added }, bites: 1 };
+        } finally {
+          await cut?.heal();
+        }
       },
     };
   },
 });
+
+/** Cuts a node off from one that does not lead, if this place can cut links. */
+async function estrange(cluster: Cluster<unknown>, node: NodeId): Promise<LinkHandle | undefined> {
+  const leaders = await cluster.leaders();
+  const other = cluster.nodes.find((name) => name !== node && !leaders.includes(name));
+  return other === undefined
+    ? undefined
+    : cluster.can.links?.spoil(cutBetween([node], [other]), { cut: true });
+}
 
 /** A removal without an answer may still happen, so that the heal is due in any case. */
 async function attempt(removal: Promise<Json>): Promise<Json> {
