@@ -265,6 +265,7 @@ function anomaliesIn(source: string): string[] {
   const places = [
     ...source.matchAll(/\badd\(\s*((?:[^,"]*"[^"]*")+)[^,"]*,/g),
     ...source.matchAll(/\bname: ("[^"]* [^"]*")/g),
+    ...source.matchAll(/\bfound\(\s*("[^"]*")/g),
     ...source.matchAll(/\bconst name = ([^;]*);/g),
   ];
   return places
@@ -290,6 +291,7 @@ describe("docs/checkers.md", () => {
     bank: ["checkers/bank.ts"],
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
+    "ground-truth": ["cluster/simulated/ground-truth.ts"],
   };
 
   it.each(Object.entries(sources))("has the anomalies of %s, and no others", (checker, paths) => {

@@ -68,6 +68,8 @@ type Outcome = Applied | MembersChanged;
 
 const MAX_BYTES_PER_MESSAGE = 1 << 20;
 const MAX_UNCOMMITTED_BYTES = 64 << 20;
+/** A turn of the host takes a few batches; a core whose state is damaged may go on for ever. */
+const MAX_BATCHES_PER_TURN = 100_000;
 /** As in etcd. */
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 const MAX_UNAPPLIED_ENTRIES = 5000;
@@ -434,7 +436,8 @@ export class Node {
   readonly #pump = (): void => {
     this.#scheduled = false;
     const { raft } = this;
-    for (;;) {
+    for (let batches = 0; ; batches++) {
+      if (batches > MAX_BATCHES_PER_TURN) throw new Error("raft's core hands out work without end");
       this.#proposals.flush();
       this.#reads.flush();
       if (!raft.hasReady()) break;

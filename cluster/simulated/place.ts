@@ -21,7 +21,7 @@ const KEPT_MESSAGES = 400_000;
  * catches up over half a millisecond of reordered datagrams takes 200,000 in one, but not for long.
  */
 function calm({ rate }: Plan): WorldOptions {
-  return { eventsPerSecond: rate > 0 ? 100_000 + 100 * rate : 10_000_000, burst: 1_000_000 };
+  return { eventsPerSecond: rate > 0 ? 20_000 + 100 * rate : 10_000_000, burst: 1_000_000 };
 }
 /** Protocol events that happen with every operation: counted, not kept. */
 const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
