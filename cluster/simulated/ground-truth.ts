@@ -9,6 +9,7 @@ import type { Anomaly, Verdict } from "../../src/checker.ts";
 import type { NodeId } from "../../src/history/op.ts";
 import { ApiError, type KvApi, type KvRequest, type KvResponse } from "../api.ts";
 import type { Applied, Command } from "../kv/command.ts";
+import { isReadOnly } from "../kv/store.ts";
 import { proposalHeader } from "../node/proposal.ts";
 import type { Entry, Index } from "../raft/message.ts";
 import type { SiteWatch } from "./site-watch.ts";
@@ -21,6 +22,11 @@ const WRITES: ReadonlySet<KvRequest["kind"]> = new Set([
   "compact",
   "lease-revoke",
 ]);
+
+/** A transaction that only reads never goes through the log. */
+function isWrite(request: KvRequest): boolean {
+  return WRITES.has(request.kind) && !(request.kind === "txn" && isReadOnly(request));
+}
 
 /** A write of a client's. */
 interface Write {
@@ -48,8 +54,7 @@ export class GroundTruth {
   /** The same door to a node, with an ear at it. */
   overhear(api: KvApi, node: NodeId): KvApi {
     return {
-      request: (request) =>
-        WRITES.has(request.kind) ? this.#follow(api, node, request) : api.request(request),
+      request: (request) => (isWrite(request) ? this.#follow(api, node, request) : api.request(request)),
       watch: (request, handlers) => api.watch(request, handlers),
       close: () => api.close(),
     };
