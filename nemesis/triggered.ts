@@ -70,7 +70,7 @@ interface Trigger {
   /** Chance to strike at each such event, and how long to hold, drawn per span. */
   readonly chances: readonly number[];
   readonly holdMs: readonly [low: number, high: number];
-  /** Longest wait between event and blow; 0 strikes at once. */
+  /** Longest wait between event and blow; every other span strikes at once, before any message arrives. */
   readonly lagMs: number;
 }
 
@@ -82,7 +82,11 @@ function triggered(trigger: Trigger): Fault {
     colour: trigger.colour,
     leastNodes: trigger.leastNodes,
     stretch: 1.5,
-    draw: (random) => ({ chance: random.pick(trigger.chances), holdMs: random.between(...trigger.holdMs) }),
+    draw: (random) => ({
+      chance: random.pick(trigger.chances),
+      holdMs: random.between(...trigger.holdMs),
+      lagMs: random.fork("lag").pick([0, trigger.lagMs]),
+    }),
     async begin(cluster, value, random, runtime) {
       const events = cluster.can.events;
       if (events === undefined) throw new Error("this place cannot hear protocol events");
@@ -91,7 +95,7 @@ function triggered(trigger: Trigger): Fault {
       let bites = 0;
       let count = 0;
       const strike = async (event: ClusterEvent, stream: Random): Promise<void> => {
-        const lag = stream.fork("lag").below(trigger.lagMs * MILLISECOND + 1);
+        const lag = stream.fork("lag").below(Number(value.lagMs) * MILLISECOND + 1);
         if (lag > 0) await sleep(runtime, lag);
         const blow = stream.fork("blow").pick(trigger.blows);
         bites += await blow(cluster, event.node, Number(value.holdMs) * MILLISECOND, stream, runtime);
