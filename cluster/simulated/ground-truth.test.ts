@@ -99,7 +99,9 @@ describe("ground truth", () => {
 
   it("does not judge reads, and nothing without a write", async () => {
     const scene = new Scene();
-    await scene.send("ok", { kind: "range", key: "k" });
+    const read: KvRequest = { kind: "range", key: "k" };
+    await scene.send("ok", read);
+    await scene.send("ok", { kind: "txn", compare: [], success: [read], failure: [] });
     expect(scene.found).toBeUndefined();
   });
 
