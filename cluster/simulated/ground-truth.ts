@@ -9,7 +9,7 @@ import type { Anomaly, Verdict } from "../../src/checker.ts";
 import type { NodeId } from "../../src/history/op.ts";
 import { ApiError, type KvApi, type KvRequest, type KvResponse } from "../api.ts";
 import type { Applied, Command } from "../kv/command.ts";
-import { isReadOnly, isReadOnly } from "../kv/store.ts";
+import { isReadOnly } from "../kv/store.ts";
 import { proposalHeader } from "../node/proposal.ts";
 import type { Entry, Index } from "../raft/message.ts";
 import type { SiteWatch } from "./site-watch.ts";
@@ -25,7 +25,7 @@ const WRITES: ReadonlySet<KvRequest["kind"]> = new Set([
 
 /** A transaction that only reads never goes through the log. */
 function isWrite(request: KvRequest): boolean {
-  return isWrite(request) && !(request.kind === "txn" && isReadOnly(request));
+  return WRITES.has(request.kind) && !(request.kind === "txn" && isReadOnly(request));
 }
 
 /** A write of a client's. */
@@ -108,11 +108,6 @@ export class GroundTruth {
     );
     return answer;
   }
-}
-
-/** Not a transaction that only reads: that one never meets the log. */
-function isWrite(request: KvRequest): boolean {
-  return WRITES.has(request.kind) && !(request.kind === "txn" && isReadOnly(request));
 }
 
 function objection({ node, kind, outcome, error, applied }: Write): Anomaly | undefined {
