@@ -120,7 +120,11 @@ export class Node {
     this.member = options.member;
     this.#clusterName = String(options.clusterId);
     this.#memberName = String(options.member);
-    const failed = (error: DiskError) => runtime.exit(`disk failure: ${error.message}`);
+    const failed = (error: DiskError) => {
+      // A disk that fails or is full says EIO or ENOSPC; a file that is not there is a mistake of ours.
+      if (error.code !== "EIO" && error.code !== "ENOSPC") throw error;
+      runtime.exit(`disk failure: ${error.message}`);
+    };
 
     const recovered = this.#recover();
     const { contents, snapshot, entries, hard } = recovered;

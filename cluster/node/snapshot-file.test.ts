@@ -76,6 +76,25 @@ describe("snapshot files", () => {
     }
   });
 
+  it("are each saved once when one is asked for by the callback of another", () => {
+    const world = new World(1);
+    const host = new Host(world, new SimulatedNetwork(world), "n1");
+    const saved: number[] = [];
+    const failures: string[] = [];
+    host.start((runtime) => {
+      runtime.disk.makeDirectory(SNAPSHOT_DIRECTORY);
+      const files = new SnapshotFiles(runtime.disk, "", (error) => failures.push(error.message));
+      const save = (index: number) =>
+        files.save(snapshot(index), () => {
+          saved.push(index);
+          if (index < 4) save(index + 1);
+        });
+      save(1);
+    });
+    world.runFor(100 * MILLISECOND);
+    expect({ saved, failures }).toEqual({ saved: [1, 2, 3, 4], failures: [] });
+  });
+
   it("are not used unless the log knows them", () => {
     const { world, host, load } = saving(1);
     world.runFor(100 * MILLISECOND);

@@ -90,8 +90,9 @@ export class SnapshotFiles {
     };
     const saved = next(() => {
       this.#saves.shift();
-      save.done();
+      // Before `done`, which may save another: that one starts by itself only if none is being saved.
       this.#saveFirst();
+      save.done();
     });
     const renamed = next(() => {
       if (this.#bug === "directory-not-synced") saved();
