@@ -26,14 +26,21 @@ function calm({ rate }: Plan): WorldOptions {
 /** Protocol events that happen with every operation: counted, not kept. */
 const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
 
-export const simulated: Place<KvApi> = {
-  name: "simulated",
-  summary: "one process in virtual time, deterministic: the same plan gives the same bytes",
-  systems: ["raftkv"],
-  async boot(plan, watching) {
-    return new SimulatedStage(plan, watching.messages);
-  },
-};
+/** The simulated place. `watch` is shown each world before anything happens in it. */
+export function simulatedPlace(watch: (world: World) => void): Place<KvApi> {
+  return {
+    name: "simulated",
+    summary: "one process in virtual time, deterministic: the same plan gives the same bytes",
+    systems: ["raftkv"],
+    async boot(plan, watching) {
+      const world = new World(plan.seed, calm(plan));
+      watch(world);
+      return new SimulatedStage(world, plan, watching.messages);
+    },
+  };
+}
+
+export const simulated = simulatedPlace(() => {});
 
 class SimulatedStage implements Stage<KvApi> {
   readonly cluster: SimulatedCluster;
@@ -45,8 +52,7 @@ class SimulatedStage implements Stage<KvApi> {
   readonly #truth: GroundTruth;
   readonly #messages: MessageRecord[] = [];
 
-  constructor(plan: Plan, keepMessages: boolean) {
-    const world = new World(plan.seed, calm(plan));
+  constructor(world: World, plan: Plan, keepMessages: boolean) {
     const mean = plan.network.latencyMs * MILLISECOND;
     const network = new SimulatedNetwork(world, {
       latency: { mean, jitter: mean / 3, tailProbability: 0.001, tail: 20 * mean },

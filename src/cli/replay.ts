@@ -6,8 +6,13 @@ import { readFileSync } from "node:fs";
 import { stdout } from "node:process";
 import { Command } from "commander";
 import pc from "picocolors";
+import { findDivergence, type WatchedRun } from "../../cluster/simulated/divergence.ts";
+import { simulatedPlace } from "../../cluster/simulated/place.ts";
 import { type PlanInput, UsageError } from "../plan.ts";
+import { assemble } from "../registry.ts";
 import { exitCode, type RunResult } from "../result.ts";
+import { run } from "../runner/run.ts";
+import { resolvePlan } from "../runner/swarm.ts";
 import { SECOND } from "../runtime/runtime.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { addPlanOptions, type PlanFlags, planInput } from "./plan-options.ts";
@@ -28,11 +33,11 @@ export function replayCommand(): Command {
     const input = planInput(flags);
     if (path !== undefined && Object.keys(input).length > 0)
       throw new UsageError(`${path}: a stored run has its own plan; leave the other flags out`);
-    const { difference, events, result } = await (Object.keys(input).length > 0
+    const { plan, difference, events, result } = await (Object.keys(input).length > 0
       ? repeat(await remember(input))
       : replayRun(RunDirectory.open(path ?? "store/latest")));
     if (difference !== undefined) {
-      stdout.write(`${pc.red(pc.bold("DIFFERENT"))}  ${difference}\n`);
+      stdout.write(`${pc.red(pc.bold("DIFFERENT"))}  ${difference}\n${await partingOfTwo(plan)}\n`);
       process.exitCode = 1;
       return;
     }
@@ -48,6 +53,8 @@ export function replayCommand(): Command {
 }
 
 export interface Replay {
+  /** What was run again. */
+  readonly plan: PlanInput;
   /** Where the two runs part, in words; undefined if they are the same. */
   readonly difference: string | undefined;
   readonly events: number;
@@ -90,10 +97,24 @@ async function repeat(was: Remembered): Promise<Replay> {
   const now = await remember(was.input);
   const ended = was.traceHash !== undefined;
   return {
+    plan: was.input,
     difference: differenceOf(was, now),
     events: was.lines.length,
     result: ended ? now.result : undefined,
   };
+}
+
+/** Whether this build repeats the run at all: the first event in which two more runs of the plan differ, if any. */
+async function partingOfTwo(input: PlanInput): Promise<string> {
+  const test = assemble(resolvePlan(input));
+  const again: WatchedRun = async (watch) => {
+    await run({ ...test, place: simulatedPlace(watch) }, { record: () => {}, messages: false });
+  };
+  const divergence = await findDivergence(again, again);
+  if (divergence === undefined)
+    return "Two runs of this build are equal: the stored one came from another build, or was changed since.";
+  const before = divergence.before.map(({ time, lane, kind }) => `\n  ${time} ns  ${lane}  ${kind}`);
+  return `Two runs of this build differ: ${divergence.description}. Just before, in both:${before.join("")}`;
 }
 
 function differenceOf(
