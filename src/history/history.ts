@@ -1,165 +1,59 @@
 /**
- * A finished history: its events, checked to be well formed, and the operations they pair up to.
+ * A finished history: its operations, checked to be well formed, and the events they are made of.
  *
- * Every view is computed when first asked for and kept; the lists returned are shared and must not be changed.
- * Views of a part (`forKey`) keep the indexes of the whole, so that a witness found in a part is one in the whole.
+ * It is kept as columns of numbers (columns.ts). Every view as objects is made when first asked for and kept; the
+ * lists returned are shared and must not be changed. Views of a part (`forKey`) keep the indexes of the whole, so
+ * that a witness found in a part is one in the whole.
  */
-import type { FunctionName, Invocation, Nanos, NodeId, Op, Process, Signature } from "./op.ts";
-import { NEMESIS } from "./op.ts";
+import { type Built, type Columns, ColumnsBuilder, NONE, rowsByKey } from "./columns.ts";
+import type { FunctionName, Op, Signature } from "./op.ts";
+import { completionAt, invocationAt, type Operation, type OperationOf, operationAt } from "./operation.ts";
 
-interface OperationFields<F extends string, In> {
-  readonly f: F;
-  readonly key: string | undefined;
-  readonly process: Process;
-  readonly node: NodeId | undefined;
-  /** The value of the invocation. */
-  readonly input: In;
-  readonly invokeIndex: number;
-  readonly invokeTime: Nanos;
-  /** Index and time of the completion; `Infinity` for an operation that was still open at the end. */
-  readonly completeIndex: number;
-  readonly completeTime: Nanos;
-}
-
-type Known<Out> = { readonly type: "ok"; readonly output: Out; readonly error: undefined };
-type Unproven = {
-  readonly type: "fail" | "info";
-  readonly output: undefined;
-  readonly error: string;
-};
-
-/** The operations of one function (or of several: a union of names). */
-export type OperationOf<S extends Signature, F extends FunctionName<S>> = {
-  readonly [G in F]: OperationFields<G, S[G]["in"]> & (Known<S[G]["out"]> | Unproven);
-}[F];
-
-/**
- * An invocation and what became of it, told apart by `f` and then by `type`. An operation still open at the end
- * of the history is `info`: it may take effect at any later time.
- */
-export type Operation<S extends Signature = Signature> = OperationOf<S, FunctionName<S>>;
-
-/** Thrown for a list of events that is not a history. */
-export class MalformedHistory extends Error {
-  override readonly name = "MalformedHistory";
-  /** Position of the offending event in the list. */
-  readonly position: number;
-  constructor(position: number, event: Op, what: string) {
-    const who = event.process === NEMESIS ? "the nemesis" : `process ${event.process}`;
-    super(`event ${position} (${who}, ${event.type} ${event.f}): ${what}`);
-    this.position = position;
-  }
-}
-
-/** What an open operation's `error` says. */
-export const OPEN = "no completion";
-
-/** For each event, the position of the event that completes it; 0 (never a completion) if there is none. */
-function pair(events: readonly Op[]): Uint32Array {
-  const completions = new Uint32Array(events.length);
-  const pending = new Map<Process, number>();
-  const retired = new Set<Process>();
-  for (let at = 0; at < events.length; at++) {
-    const event = events[at] as Op;
-    const { process } = event;
-    if (event.index !== at)
-      throw new MalformedHistory(at, event, `has index ${event.index}, but indexes count up from 0`);
-    const open = pending.get(process);
-    if (event.type === "invoke") {
-      if (open !== undefined)
-        throw new MalformedHistory(at, event, `invoked while its operation of event ${open} is pending`);
-      if (retired.has(process))
-        throw new MalformedHistory(at, event, "the process ended as info before and cannot be used again");
-      pending.set(process, at);
-      continue;
-    }
-    if (open === undefined) throw new MalformedHistory(at, event, "completes, but nothing is pending");
-    const invocation = events[open] as Op;
-    if (invocation.f !== event.f)
-      throw new MalformedHistory(at, event, `completes event ${open}, which invoked ${invocation.f}`);
-    if (event.key !== undefined && event.key !== invocation.key)
-      throw new MalformedHistory(
-        at,
-        event,
-        `completes event ${open} with key ${event.key} instead of ${invocation.key ?? "none"}`,
-      );
-    completions[open] = at;
-    pending.delete(process);
-    if (event.type === "info" && process !== NEMESIS) retired.add(process);
-  }
-  return completions;
-}
-
-/** One object shape for all operations keeps checkers fast. */
-function operation(invocation: Invocation, completion: Op | undefined): Operation {
-  const ok = completion?.type === "ok";
-  return {
-    f: invocation.f,
-    key: invocation.key,
-    process: invocation.process,
-    node: invocation.node ?? completion?.node,
-    input: invocation.value,
-    invokeIndex: invocation.index,
-    invokeTime: invocation.time,
-    completeIndex: completion === undefined ? Number.POSITIVE_INFINITY : completion.index,
-    completeTime: completion === undefined ? Number.POSITIVE_INFINITY : completion.time,
-    type: completion === undefined ? "info" : completion.type,
-    output: ok ? completion.value : undefined,
-    error: ok ? undefined : completion !== undefined && "error" in completion ? completion.error : OPEN,
-  } as Operation;
-}
+export { MalformedHistory } from "./columns.ts";
+export type { Operation, OperationOf } from "./operation.ts";
 
 export class History<S extends Signature = Signature> {
-  /** The events of the whole history; a part finds its own in it. */
-  #whole: readonly Op<S>[];
-  /** The operations this view consists of; undefined until asked for, in the whole history only. */
-  #client: readonly Operation<S>[] | undefined;
-  /** Kept from validation until the operations are built. */
-  #completions: Uint32Array | undefined;
+  /** The operations of all clients. In a part, too: there, only `rows` belong to it. */
+  readonly columns: Columns;
+  /** The rows of `columns` that make up this view, by invocation. */
+  readonly rows: Int32Array;
+  readonly #nemesis: readonly Op[];
   #events: readonly Op<S>[] | undefined;
-  #nemesis: readonly Op[] | undefined;
+  #client: readonly Operation<S>[] | undefined;
   #parts: ReadonlyMap<string, History<S>> | undefined;
-  #functions: ReadonlyMap<string, readonly Operation<S>[]> | undefined;
+  readonly #functions = new Map<string, readonly Operation<S>[]>();
 
   /**
-   * `events` must not change afterwards. Throws `MalformedHistory` unless indexes count up from 0, every completion
-   * follows an invocation of the same function by the same process, no process has two operations pending, and no
-   * process (but the nemesis) is used again after an `info`.
+   * From a list of events, which must not change afterwards, or from what a `ColumnsBuilder` has built event by
+   * event. Throws `MalformedHistory` for events that are none: see `ColumnsBuilder.add`. `rows` makes a part.
    */
-  constructor(events: readonly Op<S>[]) {
-    this.#whole = events;
-    this.#events = events;
-    this.#completions = pair(events as readonly Op[]);
-  }
-
-  /** The view of some of the operations of a history already validated. */
-  static #part<S extends Signature>(
-    whole: readonly Op<S>[],
-    operations: readonly Operation<S>[],
-  ): History<S> {
-    const part = new History<S>([]);
-    part.#whole = whole;
-    part.#client = operations;
-    part.#events = undefined;
-    part.#nemesis = [];
-    return part;
+  constructor(source: readonly Op<S>[] | Built, rows?: Int32Array) {
+    const { columns, nemesis } = "columns" in source ? source : built(source as readonly Op[]);
+    this.columns = columns;
+    this.rows = rows ?? new Int32Array(columns.length).map((_, row) => row);
+    this.#nemesis = nemesis;
+    if (!("columns" in source)) this.#events = source;
   }
 
   /** All events in order: clients' and the nemesis's, or those of one key in a part. */
   get events(): readonly Op<S>[] {
-    this.#events ??= this.#eventsOfPart();
+    this.#events ??= this.#listed();
     return this.#events;
   }
 
   /** The clients' operations, by invocation. */
   get client(): readonly Operation<S>[] {
-    this.#client ??= this.#pairClients();
+    this.#client ??= Array.from(this.operations());
     return this.#client;
+  }
+
+  /** As `client`, one by one: none is kept, so the history may be longer than memory could hold objects. */
+  *operations(): Generator<Operation<S>, void> {
+    for (const row of this.rows) yield operationAt(this.columns, row) as unknown as Operation<S>;
   }
 
   /** The events of the nemesis; their functions belong to the faults, not to `S`. Empty in a part. */
   get nemesis(): readonly Op[] {
-    this.#nemesis ??= (this.#whole as readonly Op[]).filter((event) => event.process === NEMESIS);
     return this.#nemesis;
   }
 
@@ -170,59 +64,42 @@ export class History<S extends Signature = Signature> {
 
   /** The part of the history that concerns one key; empty if it was never used. */
   forKey(key: string): History<S> {
-    return this.#byKey().get(key) ?? History.#part(this.#whole, []);
+    return this.#byKey().get(key) ?? this.#part(new Int32Array(0));
   }
 
   /** The clients' operations of one function, by invocation. */
   byFunction<F extends FunctionName<S>>(f: F): readonly OperationOf<S, F>[] {
-    this.#functions ??= groupBy(this.client, (operation) => operation.f);
-    return (this.#functions.get(f) ?? []) as readonly OperationOf<S, F>[];
+    let selected = this.#functions.get(f);
+    if (selected === undefined) {
+      selected = this.client.filter((operation) => operation.f === f);
+      this.#functions.set(f, selected);
+    }
+    return selected as readonly OperationOf<S, F>[];
   }
 
-  #pairClients(): readonly Operation<S>[] {
-    const events = this.#whole as readonly Op[];
-    const completions = this.#completions as Uint32Array;
-    const operations: Operation[] = [];
-    for (let at = 0; at < events.length; at++) {
-      const event = events[at] as Op;
-      if (event.type !== "invoke" || event.process === NEMESIS) continue;
-      const completion = completions[at] as number;
-      operations.push(operation(event, completion === 0 ? undefined : events[completion]));
+  #listed(): readonly Op<S>[] {
+    const events: Op[] = [...this.#nemesis];
+    for (const row of this.rows) {
+      events.push(invocationAt(this.columns, row));
+      if (this.columns.completeIndex[row] !== NONE) events.push(completionAt(this.columns, row));
     }
-    this.#completions = undefined;
-    return operations as unknown as readonly Operation<S>[];
-  }
-
-  #eventsOfPart(): readonly Op<S>[] {
-    const indexes: number[] = [];
-    for (const { invokeIndex, completeIndex } of this.client) {
-      indexes.push(invokeIndex);
-      if (completeIndex !== Number.POSITIVE_INFINITY) indexes.push(completeIndex);
-    }
-    indexes.sort((a, b) => a - b);
-    return indexes.map((index) => this.#whole[index] as Op<S>);
+    return events.sort((a, b) => a.index - b.index) as unknown as readonly Op<S>[];
   }
 
   #byKey(): ReadonlyMap<string, History<S>> {
-    if (this.#parts === undefined) {
-      const parts = new Map<string, History<S>>();
-      for (const [key, operations] of groupBy(this.client, (operation) => operation.key))
-        parts.set(key, History.#part(this.#whole, operations));
-      this.#parts = parts;
-    }
+    this.#parts ??= new Map(
+      [...rowsByKey(this.columns, this.rows)].map(([key, rows]) => [key, this.#part(rows)]),
+    );
     return this.#parts;
+  }
+
+  #part(rows: Int32Array): History<S> {
+    return new History<S>({ columns: this.columns, nemesis: [] }, rows);
   }
 }
 
-/** Groups in order of first appearance; items named undefined are left out. */
-function groupBy<T>(items: readonly T[], name: (item: T) => string | undefined): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = name(item);
-    if (group === undefined) continue;
-    const members = groups.get(group);
-    if (members === undefined) groups.set(group, [item]);
-    else members.push(item);
-  }
-  return groups;
+function built(events: readonly Op[]): Built {
+  const builder = new ColumnsBuilder();
+  for (const event of events) builder.add(event);
+  return builder.build();
 }
