@@ -8,7 +8,7 @@ import type { StatusError } from "../kv/request.ts";
 import type { MemberId, RaftCore } from "../raft/message.ts";
 import type { Deadlines, Waiting } from "./deadlines.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { MemberChange, MembersChanged, Membership } from "./membership.ts";
+import type { MemberChange, MembersChanged, Membership, MemberUpdate } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { ProposalDone } from "./proposals.ts";
 import type { LeaderRequest, LeaderResponse, MemberRequest, PeerMessage } from "./protocol.ts";
@@ -62,6 +62,11 @@ export interface LeaderRequestsHost {
   /** Answers once the change is applied. */
   proposeChange(
     change: MemberChange,
+    done: ProposalDone<MembersChanged>,
+  ): "proposed" | "config-change-pending" | "refused";
+  /** Answers once the update is applied. */
+  proposeUpdate(
+    update: MemberUpdate,
     done: ProposalDone<MembersChanged>,
   ): "proposed" | "config-change-pending" | "refused";
 }
@@ -161,13 +166,16 @@ export class LeaderRequests {
       case "transfer-leader":
         this.#beginTransfer(request.to, reply);
         return;
+      case "member-update":
+        this.#update(request, reply);
+        return;
       default:
         this.#change(request, reply);
     }
   }
 
   #change(
-    request: Exclude<MemberRequest, { kind: "member-list" | "transfer-leader" }>,
+    request: Exclude<MemberRequest, { kind: "member-list" | "member-update" | "transfer-leader" }>,
     reply: LeaderReply,
   ): void {
     const { membership, peers, raft, self } = this.#host;
@@ -184,6 +192,21 @@ export class LeaderRequests {
     });
     if (result === "config-change-pending") reply(ErrUnhealthy);
     else if (result === "refused") reply(ErrNotLeader);
+  }
+
+  #update(
+    { kind: _, ...update }: Extract<MemberRequest, { kind: "member-update" }>,
+    reply: LeaderReply,
+  ): void {
+    const refusal = this.#host.membership.checkUpdate(update);
+    if (refusal !== undefined) {
+      reply(refusal);
+      return;
+    }
+    const result = this.#host.proposeUpdate(update, (outcome) => {
+      reply("members" in outcome ? { kind: "members", members: outcome.members } : outcome);
+    });
+    if (result !== "proposed") reply(ErrNotLeader);
   }
 
   #beginTransfer(to: MemberId, reply: LeaderReply): void {
@@ -217,6 +240,7 @@ function mayRepeat(request: LeaderRequest): boolean {
   return (
     request.kind === "lease-keep-alive" ||
     request.kind === "lease-time-to-live" ||
-    request.kind === "member-list"
+    request.kind === "member-list" ||
+    request.kind === "member-update"
   );
 }

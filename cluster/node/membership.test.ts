@@ -128,6 +128,36 @@ describe("a cluster", () => {
     });
   });
 
+  it("learns what a member publishes of itself, through the log and from snapshots", async () => {
+    const bed = new Testbed(3, 34, SMALL);
+    const leader = await bed.elect();
+    const other = ["n1", "n2", "n3"].find((name) => name !== leader) as string;
+    const { member: id } = bed.node(other);
+    const published = { name: "Zoë", clientUrls: ["http://n:2379"] };
+    await bed.done(bed.api(other).member({ kind: "member-update", id, ...published }));
+    const known = (name: string) =>
+      bed
+        .node(name)
+        .members()
+        .find((member) => member.id === id);
+    expect(known(leader)).toEqual({ id, node: other, learner: false, ...published });
+
+    const taken = { kind: "member-update", id, node: leader } as const;
+    await expect(bed.done(bed.api(other).member(taken))).rejects.toMatchObject({
+      message: "etcdserver: Peer URLs already exists",
+    });
+    await expect(
+      bed.done(bed.api(other).member({ kind: "member-update", id: 9, name: "nobody" })),
+    ).rejects.toMatchObject({ message: "etcdserver: member not found" });
+
+    const api = bed.api(leader);
+    for (let i = 0; i < 40; i++) await bed.done(api.request({ kind: "put", key: `k${i}`, value: "v" }));
+    await bed.until(() => bed.node(other).snapshotIndex > 1);
+    bed.host(other).kill();
+    bed.start(other);
+    expect(known(other)).toEqual({ id, node: other, learner: false, ...published });
+  });
+
   it("refuses a second change while one is under way", async () => {
     const bed = new Testbed(3, 33);
     await bed.elect();

@@ -11,7 +11,13 @@ export interface Member {
   readonly id: MemberId;
   readonly node: NodeId;
   readonly learner: boolean;
+  /** What the member has published of itself, once it has started. */
+  readonly name?: string;
+  readonly clientUrls?: readonly string[];
 }
+
+/** A change of what is known about a member; its place in the cluster stays. */
+export type MemberUpdate = { readonly id: MemberId } & Partial<Pick<Member, "node" | "name" | "clientUrls">>;
 
 function failed(message: string): StatusError {
   return { kind: "error", code: "FAILED_PRECONDITION", message: `etcdserver: ${message}` };
@@ -37,6 +43,19 @@ const READY_FRACTION = 0.9;
 export interface MemberChange {
   readonly change: ConfigChange;
   readonly member: Member;
+}
+
+/** Begins a log entry that holds an update. Every other one is a command in JSON, which begins with a brace. */
+const UPDATE = 0x55;
+
+export function encodeUpdate(update: MemberUpdate): Uint8Array {
+  return Uint8Array.of(UPDATE, ...new TextEncoder().encode(JSON.stringify(update)));
+}
+
+/** Undefined if the entry holds something else. */
+export function decodeUpdate(body: Uint8Array): MemberUpdate | undefined {
+  if (body[0] !== UPDATE) return undefined;
+  return JSON.parse(new TextDecoder().decode(body.subarray(1))) as MemberUpdate;
 }
 
 /** What applying a change gives whoever asked for it. */
@@ -72,6 +91,19 @@ export class Membership {
       if (type === "remove") this.#members.delete(id);
       else this.#members.set(id, { ...member, learner: type === "add-learner" });
     }
+  }
+
+  update({ id, ...fields }: MemberUpdate): void {
+    const known = this.#members.get(id);
+    if (known !== undefined) this.#members.set(id, { ...known, ...fields });
+  }
+
+  /** Why the leader refuses an update, if so. */
+  checkUpdate({ id, node }: MemberUpdate): StatusError | undefined {
+    if (!this.#members.has(id)) return ErrMemberNotFound;
+    for (const member of this.#members.values())
+      if (member.id !== id && member.node === node) return ErrPeerURLExist;
+    return undefined;
   }
 
   /** The change a request asks for, or why the leader `self` refuses it. */

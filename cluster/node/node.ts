@@ -10,6 +10,7 @@ import type { Applied, Command } from "../kv/command.ts";
 import { ErrRequestTooLarge, ErrTooManyRequests } from "../kv/errors.ts";
 import type { ResponseHeader, Revision } from "../kv/request.ts";
 import { Store } from "../kv/store.ts";
+import { DEFAULT_MAX_TXN_OPS } from "../kv/validate.ts";
 import { WatchHub } from "../kv/watch.ts";
 import { MemoryStorage } from "../raft/memory-storage.ts";
 import type { Entry, HardState, Index, MemberId, Message, RaftCore, Ready } from "../raft/message.ts";
@@ -18,7 +19,15 @@ import { Deadlines } from "./deadlines.ts";
 import { LeaderRequests } from "./leader-requests.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Locks } from "./lock.ts";
-import { type Member, type MemberChange, type MembersChanged, Membership } from "./membership.ts";
+import {
+  decodeUpdate,
+  encodeUpdate,
+  type Member,
+  type MemberChange,
+  type MembersChanged,
+  Membership,
+  type MemberUpdate,
+} from "./membership.ts";
 import type { NodeObserver } from "./observer.ts";
 import { Peers } from "./peers.ts";
 import { proposalBody } from "./proposal.ts";
@@ -56,9 +65,15 @@ export interface NodeOptions {
   readonly peerTransport: "stream" | "datagram";
   readonly watchMaxEvents: number;
   readonly leaseCheckpoints: boolean;
+  /** Operations of a transaction at most; 128 unless told otherwise, as in etcd. */
+  readonly maxTxnOps?: number;
+  /** Bytes of a request at most; one and a half MiB unless told otherwise, as in etcd. */
+  readonly maxRequestBytes?: number;
   /** Name of a planted bug, or "". */
   readonly bug: string;
   readonly observer?: NodeObserver;
+  /** Called once, when the node has recovered and takes part. */
+  readonly started?: () => void;
 }
 
 type Append = NonNullable<Ready["append"]>;
@@ -70,8 +85,7 @@ const MAX_BYTES_PER_MESSAGE = 1 << 20;
 const MAX_UNCOMMITTED_BYTES = 64 << 20;
 /** A turn of the host takes a few batches; a core whose state is damaged may go on for ever. */
 const MAX_BATCHES_PER_TURN = 100_000;
-/** As in etcd. */
-const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
+const DEFAULT_MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 const MAX_UNAPPLIED_ENTRIES = 5000;
 
 export class Node {
@@ -173,7 +187,10 @@ export class Node {
     this.#locks = new Locks(host);
     this.#hub = new WatchHub(this.#store, { bug: options.bug, maxEventsPerResponse: options.watchMaxEvents });
     this.#leaderRequests = new LeaderRequests(host, this.#wal.incarnation);
-    const requests = new Requests(runtime, host, { electionTimeout: options.electionTicks * options.tick });
+    const requests = new Requests(runtime, host, {
+      electionTimeout: options.electionTicks * options.tick,
+      maxTxnOps: options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS,
+    });
     this.#server = new Server({
       hub: this.#hub,
       requests,
@@ -330,6 +347,8 @@ export class Node {
         const proposal = { kind: "config", change: plan.change } as const;
         return this.#proposeAsLeader(proposal, body, done as ProposalDone<Outcome>);
       },
+      proposeUpdate: (update: MemberUpdate, done: ProposalDone<MembersChanged>) =>
+        this.#proposeAsLeader({ kind: "normal" }, encodeUpdate(update), done as ProposalDone<Outcome>),
       linearizable: (ready: ReadReady) => this.#linearizable(ready),
       trace: (kind: string, detail: { readonly [field: string]: string | number }) =>
         this.#runtime.trace(kind, detail),
@@ -356,6 +375,7 @@ export class Node {
     this.#peers.start();
     this.#server.start(this.#runtime);
     this.#runtime.timer(this.#options.tick, this.#tick);
+    this.#options.started?.();
     this.#schedule();
   }
 
@@ -397,7 +417,7 @@ export class Node {
 
   #propose(command: Command, done: ProposalDone<Applied>): void {
     const body = encodeCommand(command);
-    if (body.length > MAX_REQUEST_BYTES) done(ErrRequestTooLarge);
+    if (body.length > (this.#options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES)) done(ErrRequestTooLarge);
     else if (this.raft.commit > this.#applied + MAX_UNAPPLIED_ENTRIES) done(ErrTooManyRequests);
     else {
       const pending = this.#proposals.add(body, this.#deadline(), done as ProposalDone<Outcome>);
@@ -539,7 +559,13 @@ export class Node {
   }
 
   #applyCommand(entry: Entry): void {
-    const command = decodeCommand(proposalBody(entry.data));
+    const body = proposalBody(entry.data);
+    const update = decodeUpdate(body);
+    if (update !== undefined) {
+      this.#applyUpdate(entry, update);
+      return;
+    }
+    const command = decodeCommand(body);
     const applied = this.#store.apply(command);
     this.#observer?.commandApplied(entry, command, applied);
     this.#leases.applied(command, applied.response);
@@ -559,6 +585,12 @@ export class Node {
     this.#observer?.configurationApplied(entry.index, configuration);
     this.#answer(entry, { members: this.#membership.list() });
     if (this.#membership.get(this.member) === undefined) this.#farewell ??= 2 * this.#options.electionTicks;
+  }
+
+  #applyUpdate(entry: Entry, update: MemberUpdate): void {
+    this.#membership.update(update);
+    this.#peers.update(this.#membership.list());
+    this.#answer(entry, { members: this.#membership.list() });
   }
 
   #answer(entry: Entry, outcome: Outcome): void {

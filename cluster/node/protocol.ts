@@ -7,7 +7,7 @@ import type { Protocol } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses, WatchResponse } from "../api.ts";
 import type { ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
 import type { MemberId, Message } from "../raft/message.ts";
-import type { Member } from "./membership.ts";
+import type { Member, MemberUpdate } from "./membership.ts";
 
 /** Ports of a member: its address is "n1:client", … */
 export const CLIENT_PORT = "client";
@@ -20,6 +20,7 @@ export type MemberRequest =
   | { readonly kind: "member-add"; readonly id: MemberId; readonly node: NodeId; readonly learner: boolean }
   | { readonly kind: "member-promote"; readonly id: MemberId }
   | { readonly kind: "member-remove"; readonly id: MemberId }
+  | ({ readonly kind: "member-update" } & MemberUpdate)
   | { readonly kind: "transfer-leader"; readonly to: MemberId };
 
 export type MemberResponse =
@@ -76,14 +77,14 @@ export type SnapshotTransfer =
     }
   | { readonly type: "received" };
 
-export const clientProtocol: Protocol<ClientMessage | ServerMessage> = json("client");
-export const peerProtocol: Protocol<PeerMessage> = json("peer");
-export const snapshotProtocol: Protocol<SnapshotTransfer> = json("snapshot");
+export const clientProtocol: Protocol<ClientMessage | ServerMessage> = jsonProtocol("client");
+export const peerProtocol: Protocol<PeerMessage> = jsonProtocol("peer");
+export const snapshotProtocol: Protocol<SnapshotTransfer> = jsonProtocol("snapshot");
 
 /** Byte arrays travel as an object with this one field. */
 const BYTES = "$bytes";
 
-function json<M>(name: string): Protocol<M> {
+export function jsonProtocol<M>(name: string): Protocol<M> {
   return {
     name,
     encode: (message) => Buffer.from(JSON.stringify(message, withBytes), "latin1"),

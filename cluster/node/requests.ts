@@ -8,7 +8,7 @@ import { ErrNotSupportedForLearner } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
 import type { LeaseId, RequestOp, Revision, StatusError, TxnRequest } from "../kv/request.ts";
 import { isReadOnly, type Store } from "../kv/store.ts";
-import { checkRequest, DEFAULT_MAX_TXN_OPS, type Limits } from "../kv/validate.ts";
+import { checkRequest, type Limits } from "../kv/validate.ts";
 import type { MemberId, RaftCore } from "../raft/message.ts";
 import type { LeaderRequests } from "./leader-requests.ts";
 import type { Locks } from "./lock.ts";
@@ -30,9 +30,7 @@ export interface RequestHost {
   linearizable(ready: ReadReady): void;
 }
 
-const LIMITS: Limits = { maxTxnOps: DEFAULT_MAX_TXN_OPS };
-
-export interface RequestOptions {
+export interface RequestOptions extends Limits {
   /** How long an election may take: no lease is shorter than one and a half of it, as in etcd. */
   readonly electionTimeout: Nanos;
 }
@@ -40,12 +38,14 @@ export interface RequestOptions {
 export class Requests {
   readonly #runtime: NodeRuntime;
   readonly #host: RequestHost;
+  readonly #limits: Limits;
   /** Seconds. */
   readonly #minTtl: number;
 
   constructor(runtime: NodeRuntime, host: RequestHost, options: RequestOptions) {
     this.#runtime = runtime;
     this.#host = host;
+    this.#limits = options;
     this.#minTtl = Math.ceil((options.electionTimeout * 1.5) / SECOND);
   }
 
@@ -112,7 +112,7 @@ export class Requests {
   }
 
   #write(command: Exclude<Command, { kind: "lease-checkpoint" }>, reply: Reply): void {
-    const malformed = checkRequest(command, LIMITS);
+    const malformed = checkRequest(command, this.#limits);
     if (malformed !== undefined) reply(malformed, this.#host.store.revision);
     else this.#propose(command, reply);
   }

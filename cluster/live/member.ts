@@ -1,0 +1,349 @@
+/**
+ * A member of a cluster in this process: the node that the simulator runs, on a real disk, network and clock.
+ * Clients reach it through `connect`; whatever speaks to the outside (gRPC) is built on that.
+ */
+import fs from "node:fs";
+import { resolve } from "node:path";
+import type { Nanos } from "../../src/history/op.ts";
+import { SECOND } from "../../src/runtime/runtime.ts";
+import { type Connected, connect } from "../node/client.ts";
+import { Node, type NodeOptions } from "../node/node.ts";
+import { PEER_PORT, SNAPSHOT_PORT } from "../node/protocol.ts";
+import type { MemberId } from "../raft/message.ts";
+import { LiveDisk, syncNamesNow } from "./disk.ts";
+import { EventLoop } from "./event-loop.ts";
+import { clusterIdOf, hexId, type Identity, memberIdOf, readIdentity, writeIdentity } from "./identity.ts";
+import { askMembers, MEMBERS_LIMIT, MEMBERS_PORT, membersProtocol } from "./join.ts";
+import { type DirectoryLock, lockDirectory } from "./lock.ts";
+import type { Log } from "./log.ts";
+import { Loopback } from "./loopback.ts";
+import { LiveNetwork, type TlsFiles } from "./network.ts";
+import { LiveRuntime } from "./runtime.ts";
+
+/** Requests are far smaller; an entry may be as long as a request. */
+const MESSAGE_LIMIT = 64 << 20;
+const SNAPSHOT_LIMIT = 0x7fff_ffff;
+/** How long a leader that stops waits for another one to take over. */
+const HANDOVER: Nanos = 3 * SECOND;
+const PUBLISH_PAUSE_MS = 500;
+
+/** Events that an operator wants to see; the others are for debugging. */
+const NOTABLE = new Set([
+  "become-leader",
+  "leader-changed",
+  "snapshot-saved",
+  "snapshot-sent",
+  "restored",
+  "compacted",
+  "wal-repaired",
+  "segment-cut",
+]);
+
+export type Tuning = Omit<
+  NodeOptions,
+  "clusterId" | "member" | "members" | "join" | "peerTransport" | "bug" | "observer" | "started"
+>;
+
+export interface MemberOptions {
+  readonly name: string;
+  /** Made if it does not exist. */
+  readonly dataDirectory: string;
+  readonly listenPeerUrls: readonly URL[];
+  readonly advertisePeerUrls: readonly string[];
+  readonly advertiseClientUrls: readonly string[];
+  /** Peer URLs by the member's name: the founders of a new cluster, or whom a new member asks. */
+  readonly initialCluster: ReadonlyMap<string, readonly string[]>;
+  readonly initialClusterState: "new" | "existing";
+  readonly token: string;
+  readonly peerTls: TlsFiles | undefined;
+  readonly tuning: Tuning;
+  readonly log: Log;
+}
+
+export interface LocalClient extends Connected {
+  /** Keeps back answers; the member stops its watches on this connection while too much waits. */
+  pause(): void;
+  resume(): void;
+}
+
+export interface LiveMember {
+  readonly name: string;
+  readonly id: MemberId;
+  readonly clusterId: number;
+  readonly node: Node;
+  readonly log: Log;
+  /** A connection of its own. Without a timeout, a request waits as long as the member lets it. */
+  connect(timeout?: Nanos): LocalClient;
+  /** Why it ended: it was stopped, was removed, or cannot go on. */
+  readonly ended: Promise<string>;
+  /** Hands leadership over, if it has it, and ends. */
+  stop(): Promise<void>;
+}
+
+/** Recovers a member from its data directory, or makes a new one, and lets it take part. Rejects if it must not. */
+export async function startMember(options: MemberOptions): Promise<LiveMember> {
+  const { log } = options;
+  const directory = resolve(options.dataDirectory);
+  makeDirectory(directory);
+  const lock = await lockDirectory(directory);
+  try {
+    const known = readIdentity(directory);
+    const identity =
+      known === undefined ? await newIdentity(options) : checkIdentity(known, options, directory);
+    if (known === undefined) writeIdentity(directory, identity);
+    log.info(
+      { name: options.name, member: hexId(identity.member), cluster: hexId(identity.clusterId), directory },
+      known === undefined ? "new member" : "member comes back",
+    );
+    return await RunningMember.start(options, identity, directory, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function makeDirectory(directory: string): void {
+  if (fs.existsSync(directory)) return;
+  const parent = resolve(directory, "..");
+  makeDirectory(parent);
+  fs.mkdirSync(directory, { mode: 0o700 });
+  syncNamesNow(parent);
+}
+
+/** Founders as the flags describe them. */
+function founders({ initialCluster, token }: MemberOptions) {
+  return [...initialCluster].map(([name, urls]) => ({
+    name,
+    id: memberIdOf(urls, token),
+    node: nodeOf(urls),
+  }));
+}
+
+/** The name under which the nodes know a member: where it is reached. */
+export function nodeOf(peerUrls: readonly string[]): string {
+  return [...peerUrls].sort().join(",");
+}
+
+async function newIdentity(options: MemberOptions): Promise<Identity> {
+  const { name, initialCluster, initialClusterState, advertisePeerUrls, peerTls, log } = options;
+  if (initialClusterState === "new") {
+    const members = founders(options);
+    const self = members.find((member) => member.name === name);
+    if (self === undefined)
+      throw new Error(`${name} is not one of the members it is to found a cluster with`);
+    return { clusterId: foundedId(options), member: self.id, name, started: false };
+  }
+  const others = [...initialCluster].filter(([other]) => other !== name).map(([, urls]) => nodeOf(urls));
+  const { clusterId, member } = await askMembers(others, nodeOf(advertisePeerUrls), peerTls, log);
+  return { clusterId, member, name, started: false };
+}
+
+function foundedId(options: MemberOptions): number {
+  return clusterIdOf(
+    founders(options).map((member) => member.id),
+    options.token,
+  );
+}
+
+/** A directory with a past says who the member is; flags that describe another one are a mistake. */
+function checkIdentity(known: Identity, options: MemberOptions, directory: string): Identity {
+  if (options.initialClusterState === "existing") return known;
+  const self = founders(options).find((member) => member.name === options.name);
+  const whose = `the data directory ${directory} belongs to member ${hexId(known.member)} (${known.name}) of cluster ${hexId(known.clusterId)}`;
+  const advice = "give the member a directory of its own, or the flags it was started with";
+  if (known.clusterId !== foundedId(options) && known.started)
+    throw new Error(`${whose}, but the flags describe cluster ${hexId(foundedId(options))}: ${advice}`);
+  if (self !== undefined && self.id !== known.member)
+    throw new Error(`${whose}, but the flags describe member ${hexId(self.id)} (${self.name}): ${advice}`);
+  return known;
+}
+
+class RunningMember implements LiveMember {
+  readonly name: string;
+  readonly id: MemberId;
+  readonly clusterId: number;
+  readonly log: Log;
+  readonly ended: Promise<string>;
+  readonly #options: MemberOptions;
+  readonly #identity: Identity;
+  readonly #directory: string;
+  readonly #lock: DirectoryLock;
+  readonly #loop: EventLoop;
+  readonly #disk: LiveDisk;
+  readonly #network: LiveNetwork;
+  readonly #runtime: LiveRuntime;
+  readonly #clients = new Set<Loopback>();
+  #node: Node | undefined;
+  #end: (reason: string) => void = () => {};
+  #started: () => void = () => {};
+
+  private constructor(options: MemberOptions, identity: Identity, directory: string, lock: DirectoryLock) {
+    this.name = options.name;
+    this.id = identity.member;
+    this.clusterId = identity.clusterId;
+    this.log = options.log;
+    this.#options = options;
+    this.#identity = identity;
+    this.#directory = directory;
+    this.#lock = lock;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#loop = new EventLoop((error) => {
+      const { stack = String(error) } = error as Error;
+      this.#exit(`crashed: ${stack}`);
+    });
+    this.#disk = new LiveDisk(directory, this.#loop);
+    const node = nodeOf(options.advertisePeerUrls);
+    this.#network = new LiveNetwork({
+      loop: this.#loop,
+      log: this.log,
+      self: { clusterId: this.clusterId, member: this.id, node },
+      tls: options.peerTls,
+      ports: {
+        [PEER_PORT]: { limit: MESSAGE_LIMIT, stranger: false },
+        [SNAPSHOT_PORT]: { limit: SNAPSHOT_LIMIT, stranger: false },
+        [MEMBERS_PORT]: { limit: MEMBERS_LIMIT, stranger: true },
+      },
+    });
+    this.#runtime = new LiveRuntime({
+      node,
+      loop: this.#loop,
+      disk: this.#disk,
+      network: this.#network,
+      trace: (kind, detail) => this.log[NOTABLE.has(kind) ? "info" : "debug"](detail, kind),
+      exit: (reason) => this.#exit(reason),
+    });
+  }
+
+  static async start(
+    options: MemberOptions,
+    identity: Identity,
+    directory: string,
+    lock: DirectoryLock,
+  ): Promise<LiveMember> {
+    const member = new RunningMember(options, identity, directory, lock);
+    try {
+      await member.#network.open(options.listenPeerUrls);
+      await member.#boot();
+    } catch (error) {
+      member.#exit("it could not be started");
+      throw error;
+    }
+    return member;
+  }
+
+  get node(): Node {
+    return this.#node as Node;
+  }
+
+  connect(timeout: Nanos = Number.POSITIVE_INFINITY): LocalClient {
+    const loopback = new Loopback(this.#loop, this.#network.listeners);
+    this.#clients.add(loopback);
+    const client = connect(loopback, this.#runtime, "local", { timeout, bug: "" });
+    return {
+      request: (request) => client.request(request),
+      member: (request) => client.member(request),
+      watch: (request, handlers) => client.watch(request, handlers),
+      close: () => {
+        this.#clients.delete(loopback);
+        client.close();
+      },
+      pause: () => loopback.pause(),
+      resume: () => loopback.resume(),
+    };
+  }
+
+  async stop(): Promise<void> {
+    await this.#handOver();
+    this.#exit("stopped");
+    await this.ended;
+  }
+
+  /** Resolves when the node takes part; rejects if it refuses to. */
+  async #boot(): Promise<void> {
+    const { tuning, initialClusterState } = this.#options;
+    if (this.#identity.started && this.#disk.list("wal").length === 0)
+      throw new Error(
+        `the log of member ${hexId(this.id)} is gone from ${this.#directory}: a member without its log must not vote; remove it from the cluster and add it anew`,
+      );
+    const join = initialClusterState === "existing";
+    const started = new Promise<void>((resolve) => {
+      this.#started = resolve;
+    });
+    this.#loop.run(() => {
+      this.#node = new Node(this.#runtime, {
+        ...tuning,
+        clusterId: this.clusterId,
+        member: this.id,
+        members: join ? [] : founders(this.#options),
+        join,
+        peerTransport: "stream",
+        bug: "",
+        started: this.#started,
+      });
+    });
+    const refused = this.ended.then((reason) => {
+      throw new Error(reason);
+    });
+    await Promise.race([started, refused]);
+    refused.catch(() => {});
+    if (!this.#identity.started) writeIdentity(this.#directory, { ...this.#identity, started: true });
+    this.#network.listen(MEMBERS_PORT, membersProtocol, (connection) => ({
+      message: () =>
+        connection.send({ type: "members", clusterId: this.clusterId, members: this.node.members() }),
+      closed: () => {},
+    }));
+    this.#publish().catch((error: unknown) => this.#exit(`crashed: ${String(error)}`));
+  }
+
+  /** Tells the cluster this member's name and where clients find it, if that has changed, until it is known. */
+  async #publish(): Promise<void> {
+    const { name, advertiseClientUrls: clientUrls } = this.#options;
+    const client = this.connect();
+    while (this.#loop.alive) {
+      const known = this.node.members().find((member) => member.id === this.id);
+      if (known?.name === name && known.clientUrls?.join() === clientUrls.join()) break;
+      try {
+        await client.member({ kind: "member-update", id: this.id, name, clientUrls });
+        this.log.info({ name, clientUrls }, "published");
+      } catch (error) {
+        this.log.debug({ error: (error as Error).message }, "could not publish yet");
+        await new Promise((resolve) => setTimeout(resolve, PUBLISH_PAUSE_MS));
+      }
+    }
+    client.close();
+  }
+
+  /** To the voter that has most of the log. */
+  async #handOver(): Promise<void> {
+    const raft = this.#node?.raft;
+    if (!this.#loop.alive || raft?.role !== "leader") return;
+    const { voters } = raft.configuration;
+    const [heir] = raft
+      .status()
+      .progress.filter(({ member, state }) => state === "replicate" && voters.includes(member))
+      .filter(({ member }) => member !== this.id)
+      .sort((a, b) => b.match - a.match);
+    if (heir === undefined) return;
+    const client = this.connect(HANDOVER);
+    try {
+      await client.member({ kind: "transfer-leader", to: heir.member });
+      this.log.info({ to: hexId(heir.member) }, "handed leadership over");
+    } catch (error) {
+      this.log.warn({ reason: (error as Error).message }, "could not hand leadership over");
+    }
+    client.close();
+  }
+
+  #exit(reason: string): void {
+    if (!this.#loop.alive) return;
+    this.#loop.end();
+    this.#runtime.end();
+    this.#network.end();
+    this.#disk.end();
+    for (const client of this.#clients) client.end("the member has ended");
+    this.#lock.release();
+    this.#end(reason);
+  }
+}
