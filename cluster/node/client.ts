@@ -24,7 +24,7 @@ import {
 } from "./protocol.ts";
 
 export interface ConnectOptions {
-  /** For one request, whatever the member does. */
+  /** For one request, whatever the member does; Infinity for no limit but the member's own. */
   readonly timeout: Nanos;
   /** Name of a planted bug, or "". */
   readonly bug: string;
@@ -35,7 +35,12 @@ export interface Connected extends KvApi {
   member(request: MemberRequest): Promise<MemberResponse>;
 }
 
-export function connect(network: Network, timers: Runtime, node: NodeId, options: ConnectOptions): Connected {
+export function connect(
+  network: Pick<Network, "dial">,
+  timers: Runtime,
+  node: NodeId,
+  options: ConnectOptions,
+): Connected {
   return new Client(network, timers, node, options);
 }
 
@@ -46,12 +51,12 @@ interface Call {
   readonly sent: Sent;
   readonly resolve: (response: never) => void;
   readonly reject: (error: ApiError) => void;
-  readonly timer: Timer;
+  readonly timer: Timer | undefined;
   readonly session: Session;
 }
 
 class Client implements Connected {
-  readonly #network: Network;
+  readonly #network: Pick<Network, "dial">;
   readonly #timers: Runtime;
   readonly #node: NodeId;
   readonly #options: ConnectOptions;
@@ -60,7 +65,7 @@ class Client implements Connected {
   #lastId = 0;
   #closed = false;
 
-  constructor(network: Network, timers: Runtime, node: NodeId, options: ConnectOptions) {
+  constructor(network: Pick<Network, "dial">, timers: Runtime, node: NodeId, options: ConnectOptions) {
     this.#network = network;
     this.#timers = timers;
     this.#node = node;
@@ -116,7 +121,11 @@ class Client implements Connected {
       return;
     }
     const session = this.#open();
-    const timer = this.#timers.timer(this.#options.timeout, () => this.#timedOut(sent.id));
+    const { timeout } = this.#options;
+    const timer =
+      timeout === Number.POSITIVE_INFINITY
+        ? undefined
+        : this.#timers.timer(timeout, () => this.#timedOut(sent.id));
     this.#calls.set(sent.id, { sent, resolve, reject, timer, session });
     session.connection.send(sent);
   }
@@ -148,7 +157,7 @@ class Client implements Connected {
     const call = this.#calls.get(id);
     if (call === undefined) return undefined;
     this.#calls.delete(id);
-    call.timer.cancel();
+    call.timer?.cancel();
     return call;
   }
 
