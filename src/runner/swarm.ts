@@ -82,6 +82,9 @@ function draw(allowed: readonly string[], workload: string, random: Random): Pla
     rate: pick("rate", [20, 50, 50, 100]),
     faults,
     faultInterval: pick("fault-interval", [3, 5, 10]),
+    // Clients that give up soon are free again while a deposed leader still answers: they are who reads stale. But a
+    // late or lost segment alone must not cost an operation.
+    timeout: loss > 0 ? 5 : Math.max(pick("timeout", [5, 2, 1]), 0.06 * latencyMs),
     raftkv: {
       tickMs,
       electionTicks: pick("election", [8, 10, 20]),
