@@ -201,7 +201,7 @@ describe("docs/workloads.md", () => {
     const checkers = lookUp("workload", name, workloads)
       .create({ ...contextOf(), options: {} })
       .checkers.map((checker) => `\`${checker.name}\``);
-    expect(part).toContain(`Checkers: ${checkers.join(", ")}.`);
+    expect(part).toContain(`Checkers: ${checkers.join(", ") || "none"}.`);
   });
 });
 
@@ -289,6 +289,10 @@ describe("docs/checkers.md", () => {
     lease: ["checkers/lease.ts"],
     set: ["checkers/set.ts"],
     bank: ["checkers/bank.ts"],
+    counter: ["checkers/counter.ts"],
+    "unique-ids": ["checkers/unique-ids.ts"],
+    "total-queue": ["checkers/total-queue.ts"],
+    queue: ["checkers/queue.ts"],
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
     "ground-truth": ["cluster/simulated/ground-truth.ts"],

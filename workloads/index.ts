@@ -2,11 +2,15 @@
 import type { KvApi } from "../cluster/api.ts";
 import type { WorkloadFactory } from "../src/workload.ts";
 import { bank } from "./bank.ts";
+import { counter } from "./counter.ts";
 import { kvWorkload } from "./kv.ts";
 import { lease } from "./lease.ts";
 import { lock } from "./lock.ts";
+import { none } from "./none.ts";
+import { queue } from "./queue.ts";
 import { registerWorkload } from "./register.ts";
 import { set } from "./set.ts";
+import { uniqueIds } from "./unique-ids.ts";
 import { watch } from "./watch.ts";
 
 export const workloads: readonly WorkloadFactory<KvApi>[] = [
@@ -17,4 +21,8 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   lease,
   set,
   bank,
+  counter,
+  uniqueIds,
+  queue,
+  none,
 ];
