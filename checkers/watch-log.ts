@@ -6,98 +6,18 @@
  * an acknowledged write wins, then what fits the key's history, then what most watches say; the others are judged.
  */
 import type { History, OperationOf } from "../src/history/history.ts";
-import type { Nanos } from "../src/history/op.ts";
 import { type Findings, who } from "./findings.ts";
 import { visitPrecedents } from "./precedence.ts";
+import {
+  type Change,
+  describe,
+  matches,
+  type ObservedEvent,
+  type WatchOperation,
+  type WatchSignature,
+} from "./watch-signature.ts";
+import { type Reader, readAbreast, type WatchStream } from "./watch-stream.ts";
 
-/** A key's value before a change. Revisions are of creation and of the last change; `version` counts changes. */
-export type ObservedVersion = {
-  readonly value: string;
-  readonly created: number;
-  readonly revision: number;
-  readonly version: number;
-};
-
-/** One change as a watch delivered it; `value`, `created` and `version` mean nothing in a delete. */
-export type ObservedEvent = ObservedVersion & {
-  readonly type: "put" | "delete";
-  readonly key: string;
-  readonly previous?: ObservedVersion;
-};
-
-export type ObservedResponse = {
-  readonly kind: "created" | "events" | "progress" | "canceled";
-  /** Since the invocation of the operation; negative if it arrived between two operations. */
-  readonly at: Nanos;
-  /** The store's, as the header says. */
-  readonly revision: number;
-  readonly events: readonly ObservedEvent[];
-  /** More of the same revision follow. */
-  readonly fragment: boolean;
-  /** In a cancellation because of compaction; else 0. */
-  readonly compactRevision: number;
-};
-
-/** What a watch was asked for. */
-export type WatchRequest = {
-  readonly key: string;
-  /** Exclusive; "" for the single key. */
-  readonly end: string;
-  /** First revision wanted; 0 for "from now on". */
-  readonly start: number;
-  readonly previous: boolean;
-  readonly progress: boolean;
-  readonly fragment: boolean;
-  readonly filters: readonly ("no-put" | "no-delete")[];
-};
-
-export type Change =
-  | { readonly type: "put"; readonly key: string; readonly value: string }
-  | { readonly type: "delete"; readonly key: string };
-
-export type WatchSignature = {
-  /** Every value is put at most once. */
-  put: { in: { readonly key: string; readonly value: string }; out: { readonly revision: number } };
-  /** Deletes the keys of [key, end), or `key` alone if `end` is ""; `deleted` are those that existed, sorted. */
-  delete: {
-    in: { readonly key: string; readonly end: string };
-    out: { readonly revision: number; readonly deleted: readonly string[] };
-  };
-  /** All at one revision; no two changes have the same key. */
-  txn: {
-    in: { readonly changes: readonly Change[] };
-    out: { readonly revision: number; readonly deleted: readonly string[] };
-  };
-  /** Both are the revision compacted at. */
-  compact: { in: { readonly revision: number }; out: { readonly revision: number } };
-  /** The store's revision, read linearizably. */
-  read: { in: null; out: { readonly revision: number } };
-  /**
-   * Opens all watches at once, or goes on with those that the same process kept open, and tells what they were told
-   * within `lifetime`, or until all have reached `until`, if not 0.
-   */
-  watch: {
-    in: {
-      readonly watches: readonly WatchRequest[];
-      readonly lifetime: Nanos;
-      /** Times since the invocation at which progress is asked for. */
-      readonly ask: readonly Nanos[];
-      readonly until: number;
-      /** Goes on with the watches of the last operation, which are the same. */
-      readonly continues: boolean;
-      /** Leaves the watches open for the next operation. */
-      readonly keep: boolean;
-    };
-    out: {
-      readonly watches: readonly {
-        readonly responses: readonly ObservedResponse[];
-        readonly ended: string;
-      }[];
-    };
-  };
-};
-
-export type WatchOperation = OperationOf<WatchSignature, "watch"> & { readonly type: "ok" };
 type Write = OperationOf<WatchSignature, "put" | "delete" | "txn">;
 type AcknowledgedWrite = Write & { readonly type: "ok" };
 
@@ -106,11 +26,29 @@ interface Claim {
   readonly event: ObservedEvent;
   readonly by: WatchOperation;
   count: number;
+  /** Revision of the previous value that was last looked at; 0 for none. */
+  previous: number;
+}
+
+/** The changes of one revision. */
+interface Group {
+  readonly revision: number;
+  readonly entries: Entry[];
+  /** What a watch delivered after it the last time: most others do the same, and nobody needs to look it up. */
+  next: Group | undefined;
+}
+
+/** Positions in the sorted list of all keys: from `low` on, below `high`. */
+export interface KeyRange {
+  readonly low: number;
+  readonly high: number;
 }
 
 /** One change of one key. */
 export interface Entry {
   readonly key: string;
+  /** Position of the key in the sorted list of all keys. */
+  rank: number;
   readonly revision: number;
   type: "put" | "delete";
   value: string;
@@ -140,38 +78,31 @@ export function witnessOf(entry: Entry): string {
   return claim === undefined ? "seen by nobody" : `seen by ${who(claim.by)}`;
 }
 
-/** A change in words. */
-export function describe(change: {
-  readonly type: "put" | "delete";
-  readonly key: string;
-  readonly value: string;
-}) {
-  return change.type === "put" ? `put ${change.key} = ${change.value}` : `delete ${change.key}`;
-}
-
 export class EventLog {
   readonly #findings: Findings;
   readonly #history: History<WatchSignature>;
-  readonly #revisions = new Map<number, Entry[]>();
+  readonly #revisions = new Map<number, Group>();
   /** Values somebody tried to put, with the attempt. */
   readonly #puts = new Map<string, Write>();
   /** Unknown writes per key that may have happened unseen. */
   readonly #openPuts = new Map<string, number>();
   readonly #openDeletes: { readonly key: string; readonly end: string }[] = [];
+  /** Events whose previous value may be all that is left of a write of unknown outcome. */
+  readonly #previous: { readonly event: ObservedEvent; readonly by: WatchOperation }[] = [];
   #entries: readonly Entry[] = [];
+  #keys: readonly string[] = [];
+  /** Of each key, by rank. */
+  #byKey: readonly (readonly Entry[])[] = [];
 
-  constructor(history: History<WatchSignature>, watches: readonly WatchOperation[], findings: Findings) {
+  constructor(history: History<WatchSignature>, watches: readonly WatchStream[], findings: Findings) {
     this.#history = history;
     this.#findings = findings;
     for (const f of ["put", "txn"] as const)
       for (const write of history.byFunction(f))
         for (const change of changesOf(write)) if (change.type === "put") this.#puts.set(change.value, write);
     this.#addWrites();
-    for (const operation of watches)
-      for (const { responses } of operation.output.watches)
-        for (const response of responses)
-          for (const event of response.events) this.#addClaim(event, operation);
-    this.#addPrevious(watches);
+    readAbreast(watches.map((watch) => this.#claimsOf(watch)));
+    this.#addPrevious();
     this.#settle();
   }
 
@@ -180,20 +111,22 @@ export class EventLog {
     return this.#entries;
   }
 
-  /** Position of the first entry at `revision` or later. */
-  position(revision: number): number {
-    let low = 0;
-    let high = this.#entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#entries[middle] as Entry).revision < revision) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  /** The keys of a request, among those that were ever changed. */
+  keysOf(range: { readonly key: string; readonly end: string }): KeyRange {
+    const rank = (key: string) => lowerBound(this.#keys, (candidate) => candidate < key);
+    const low = rank(range.key);
+    if (range.end === "") return { low, high: this.#keys[low] === range.key ? low + 1 : low };
+    return { low, high: range.end === "\0" ? this.#keys.length : rank(range.end) };
+  }
+
+  /** All changes of these keys, and perhaps of others, by revision. */
+  changesOf({ low, high }: KeyRange): readonly Entry[] {
+    if (high <= low) return [];
+    return high === low + 1 ? (this.#byKey[low] as readonly Entry[]) : this.#entries;
   }
 
   find(revision: number, key: string): Entry | undefined {
-    return this.#revisions.get(revision)?.find((entry) => entry.key === key);
+    return this.#revisions.get(revision)?.entries.find((entry) => entry.key === key);
   }
 
   #addWrites(): void {
@@ -203,9 +136,8 @@ export class EventLog {
     const effective = writes.filter((write) => effects(write).length > 0);
     for (const write of effective) {
       const { revision } = write.output;
-      const others = this.#revisions.get(revision);
-      const owner = others?.[0]?.write;
-      if (others !== undefined && owner !== undefined) {
+      const owner = this.#revisions.get(revision)?.entries[0]?.write;
+      if (owner !== undefined) {
         this.#findings.add(
           "shared revision",
           "one write per revision",
@@ -215,22 +147,11 @@ export class EventLog {
         );
         continue;
       }
-      this.#revisions.set(
-        revision,
-        effects(write).map((change, order) => ({
-          key: change.key,
-          revision,
-          type: change.type,
-          value: change.type === "put" ? change.value : "",
-          created: 0,
-          version: 0,
-          order,
-          write,
-          claims: [],
-          before: undefined,
-          hidden: false,
-        })),
-      );
+      const entries = effects(write).map((change, order): Entry => {
+        const value = change.type === "put" ? change.value : "";
+        return entryOf({ revision, key: change.key, type: change.type, value }, write, order);
+      });
+      this.#revisions.set(revision, { revision, entries, next: undefined });
     }
     visitPrecedents(
       effective,
@@ -248,54 +169,71 @@ export class EventLog {
     );
   }
 
-  #addClaim(event: ObservedEvent, by: WatchOperation): void {
-    let entries = this.#revisions.get(event.revision);
-    if (entries === undefined) {
-      entries = [];
-      this.#revisions.set(event.revision, entries);
-    }
-    let entry: Entry | undefined;
-    for (const candidate of entries) if (candidate.key === event.key) entry = candidate;
-    if (entry === undefined) {
-      const owner = entries[0]?.write;
-      if (owner !== undefined) {
-        this.#phantom(event, by, owner, `revision ${event.revision} belongs to the write of ${who(owner)}`);
-        return;
+  #claimsOf(watch: WatchStream): Reader {
+    let group: Group | undefined;
+    return watch.reader(({ events }, operation) => {
+      for (const event of events) {
+        if (group?.revision !== event.revision) group = this.#groupOf(event.revision, group);
+        this.#addClaim(group, event, operation);
       }
-      entry = {
-        key: event.key,
-        revision: event.revision,
-        type: event.type,
-        value: event.value,
-        created: 0,
-        version: 0,
-        order: undefined,
-        write: undefined,
-        claims: [],
-        before: undefined,
-        hidden: false,
-      };
-      entries.push(entry);
+    });
+  }
+
+  #groupOf(revision: number, after?: Group): Group {
+    if (after?.next?.revision === revision) return after.next;
+    let group = this.#revisions.get(revision);
+    if (group === undefined) {
+      group = { revision, entries: [], next: undefined };
+      this.#revisions.set(revision, group);
     }
-    for (const claim of entry.claims)
-      if (claim.event === event || sameChange(claim.event, event)) {
-        claim.count++;
-        return;
-      }
-    entry.claims.push({ event, by, count: 1 });
+    if (after !== undefined) after.next = group;
+    return group;
+  }
+
+  #addClaim({ entries }: Group, event: ObservedEvent, by: WatchOperation): void {
+    // Mostly the first change of the revision, told as it was told before.
+    const first = entries[0];
+    const entry = first?.key === event.key ? first : this.#entryFor(entries, event, by);
+    if (entry === undefined) return;
+    const { claims } = entry;
+    let claim = claims[0];
+    if (claim === undefined || (claim.event !== event && !sameChange(claim.event, event)))
+      claim = claims.find((other) => sameChange(other.event, event));
+    if (claim === undefined) claims.push({ event, by, count: 1, previous: this.#notePrevious(event, by) });
+    else {
+      claim.count++;
+      if (event.previous !== undefined && event.previous.revision !== claim.previous)
+        claim.previous = this.#notePrevious(event, by);
+    }
+  }
+
+  #notePrevious(event: ObservedEvent, by: WatchOperation): number {
+    if (event.previous === undefined) return 0;
+    this.#previous.push({ event, by });
+    return event.previous.revision;
+  }
+
+  #entryFor(entries: Entry[], event: ObservedEvent, by: WatchOperation): Entry | undefined {
+    for (const entry of entries) if (entry.key === event.key) return entry;
+    const owner = entries[0]?.write;
+    if (owner !== undefined) {
+      this.#phantom(event, by, owner, `revision ${event.revision} belongs to the write of ${who(owner)}`);
+      return undefined;
+    }
+    const entry = entryOf(event, undefined, undefined);
+    entries.push(entry);
+    return entry;
   }
 
   /** A write of unknown outcome that no watch delivered may still show as the previous value of the next. */
-  #addPrevious(watches: readonly WatchOperation[]): void {
-    for (const operation of watches)
-      for (const { responses } of operation.output.watches)
-        for (const { events } of responses)
-          for (const { key, previous } of events) {
-            if (previous === undefined || this.#puts.get(previous.value)?.type !== "info") continue;
-            const entries = this.#revisions.get(previous.revision);
-            if (entries?.some((entry) => entry.write !== undefined || entry.key === key) === true) continue;
-            this.#addClaim({ type: "put", key, ...previous }, operation);
-          }
+  #addPrevious(): void {
+    for (const { event, by } of this.#previous) {
+      const { key, previous } = event;
+      if (previous === undefined || this.#puts.get(previous.value)?.type !== "info") continue;
+      const entries = this.#revisions.get(previous.revision)?.entries;
+      if (entries?.some((entry) => entry.write !== undefined || entry.key === key) === true) continue;
+      this.#addClaim(this.#groupOf(previous.revision), { type: "put", key, ...previous }, by);
+    }
   }
 
   #phantom(event: ObservedEvent, by: WatchOperation, write: Write | undefined, why: string): void {
@@ -314,19 +252,31 @@ export class EventLog {
     const last = new Map<string, Entry>();
     this.#collectOpenWrites();
     for (const revision of revisions)
-      for (const entry of this.#revisions.get(revision) as Entry[]) {
+      for (const entry of (this.#revisions.get(revision) as Group).entries) {
         entry.before = last.get(entry.key);
         this.#choose(entry);
         last.set(entry.key, entry);
         all.push(entry);
       }
     this.#entries = all;
+    this.#rank([...last.keys()]);
     this.#judgeValues();
+  }
+
+  #rank(keys: string[]): void {
+    this.#keys = keys.sort(byCodeUnits);
+    const ranks = new Map(keys.map((key, rank) => [key, rank]));
+    const byKey = keys.map((): Entry[] => []);
+    for (const entry of this.#entries) {
+      entry.rank = ranks.get(entry.key) as number;
+      byKey[entry.rank]?.push(entry);
+    }
+    this.#byKey = byKey;
   }
 
   #collectOpenWrites(): void {
     const seen = new Set<string>();
-    for (const entries of this.#revisions.values())
+    for (const { entries } of this.#revisions.values())
       for (const entry of entries) {
         if (entry.write !== undefined) seen.add(entry.value);
         for (const { event } of entry.claims) seen.add(event.value);
@@ -467,10 +417,42 @@ export class EventLog {
   }
 }
 
-/** Whether a key lies in [key, end), or is `key` if `end` is "". "\0" as the end stands for no end. */
-export function matches(range: { readonly key: string; readonly end: string }, key: string): boolean {
-  if (range.end === "") return key === range.key;
-  return key >= range.key && (range.end === "\0" || key < range.end);
+/** How many items at the beginning of a sorted list hold. */
+export function lowerBound<T>(items: readonly T[], before: (item: T) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (before(items[middle] as T)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function entryOf(
+  change: Pick<ObservedEvent, "key" | "revision" | "type" | "value">,
+  write: AcknowledgedWrite | undefined,
+  order: number | undefined,
+): Entry {
+  const { key, revision, type, value } = change;
+  return {
+    key,
+    rank: 0,
+    revision,
+    type,
+    value,
+    created: 0,
+    version: 0,
+    order,
+    write,
+    claims: [],
+    before: undefined,
+    hidden: false,
+  };
 }
 
 function changesOf(write: OperationOf<WatchSignature, "put" | "txn">): readonly Change[] {

@@ -12,7 +12,7 @@ import type {
   ObservedVersion,
   WatchRequest,
   WatchSignature,
-} from "./watch-log.ts";
+} from "./watch-signature.ts";
 
 /** A store that remembers all its changes, and the history of those who use it. */
 class Store {
@@ -457,6 +457,57 @@ describe("watch checker", () => {
     ]);
   });
 
+  it("follows watches of different pace and beginning over a thousand revisions", () => {
+    const long = (missing: number) => {
+      const store = new Store();
+      for (let i = 0; i < 1_000; i++) store.put(i % 3 === 0 ? "a" : "b", `v${i}`);
+      const [head] = [created(store.revision)];
+      store.watch({}, [head, delivered(store.changes(2, 1_001).flat())]);
+      store.watch({ start: 700 }, [head, ...deliver(store, 700, 1_001)]);
+      store.watch({ key: "b", end: "" }, [
+        head,
+        bookmark(2),
+        delivered(
+          store
+            .changes(3, 1_001)
+            .flat()
+            .filter(({ key }) => key === "b"),
+        ),
+      ]);
+      store.watch({}, [head, ...deliver(store, 2, missing - 1), ...deliver(store, missing + 1, 1_001)]);
+      return store.found.map(([name, , [proof]]) => [name, proof]);
+    };
+    expect(long(1_002)).toEqual([]);
+    expect(long(300)).toEqual([["missed event", 2 * (300 - 2) + 1]]);
+  });
+
+  it("tells how long events took, of those whose watch was open when they were written", () => {
+    const store = new Store();
+    store.put("a", "v1");
+    const watch = {
+      watches: [{ ...ALL, start: 1 }],
+      lifetime: 1,
+      ask: [],
+      until: 0,
+      continues: false,
+      keep: true,
+    };
+    store.operation(
+      "watch",
+      watch,
+      { type: "ok", value: { watches: [{ responses: [created(2)], ended: "" }] } },
+      99,
+    );
+    // Written at 5 ms, delivered at 40 ms after the invocation at 6 ms.
+    store.put("a", "v2");
+    const responses = store.changes(2, 3).map((events) => ({ ...delivered(events), at: 40 * MILLISECOND }));
+    const value = { watches: [{ responses, ended: "" }] };
+    store.operation("watch", { ...watch, continues: true }, { type: "ok", value }, 99);
+    expect(store.verdict.evidence).toMatchObject({
+      delay: { count: 1, p50: 41, p90: 41, p99: 41, max: 41 },
+    });
+  });
+
   describe("compaction", () => {
     it("accepts the end of a watch that needs what is gone", () => {
       const store = example();
@@ -505,7 +556,7 @@ function withoutPrevious({ previous: _, ...event }: ObservedEvent): ObservedEven
 }
 
 /** Random writes on keys b to f, some of unknown outcome. */
-function randomStore(random: (bound: number) => number): Store {
+function randomStore(random: (bound: number) => number, told = false): Store {
   const store = new Store();
   let values = 0;
   const keys = ["b", "c", "d", "e", "f"];
@@ -517,7 +568,7 @@ function randomStore(random: (bound: number) => number): Store {
       const key = keys[(first + nth) % keys.length] as string;
       return random(3) === 0 ? { type: "delete", key } : { type: "put", key, value: `v${values++}` };
     });
-    store.write(changes, random(5) > 0);
+    store.write(changes, random(5) > 0 || told);
   }
   return store;
 }
@@ -570,7 +621,76 @@ const draws = fc.array(fc.nat(1_000_000), { minLength: 400, maxLength: 400 }).ma
   return (bound: number) => (numbers[next++ % numbers.length] as number) % bound;
 });
 
+/** The definition, word for word: whether these responses are right for a log of acknowledged writes alone. */
+function isCorrect(store: Store, request: WatchRequest, responses: readonly ObservedResponse[]): boolean {
+  const now = responses[0]?.revision ?? 0;
+  const first = request.start === 0 ? now + 1 : request.start;
+  const owed = store.changes(first, Number.POSITIVE_INFINITY, request).flat();
+  let next = 0;
+  let bookmarked = first - 1;
+  let open = 0;
+  for (const { kind, events, revision, fragment } of responses) {
+    if (kind === "progress") {
+      if (revision < bookmarked || revision < (owed[next - 1]?.revision ?? 0)) return false;
+      if ((owed[next]?.revision ?? Number.POSITIVE_INFINITY) <= revision) return false;
+      bookmarked = revision;
+      open = 0;
+    }
+    if (kind !== "events") continue;
+    for (const [i, event] of events.entries()) {
+      const sameAsBefore = i === 0 && event.revision === owed[next - 1]?.revision;
+      if (sameAsBefore && open !== event.revision) return false;
+      if (event.revision <= bookmarked) return false;
+      if (JSON.stringify(event) !== JSON.stringify(owed[next++])) return false;
+    }
+    open = fragment ? (events.at(-1)?.revision ?? 0) : 0;
+  }
+  const last = owed[next - 1]?.revision ?? 0;
+  return open === last || owed[next]?.revision !== last;
+}
+
+/** A response left out, repeated, moved, cut, taken for a fragment, or with another revision. */
+function mutated(
+  responses: readonly ObservedResponse[],
+  random: (bound: number) => number,
+): ObservedResponse[] {
+  if (responses.length < 2) return [...responses];
+  const at = 1 + random(responses.length - 1);
+  const it = responses[at] as ObservedResponse;
+  const replaced = (...others: ObservedResponse[]) => responses.toSpliced(at, 1, ...others);
+  const shifted = Math.max(1, it.revision + random(3) - 1);
+  return [
+    () => replaced(),
+    () => replaced(it, it),
+    () => replaced().toSpliced(1 + random(responses.length - 1), 0, it),
+    () => replaced({ ...it, events: it.events.slice(random(2), it.events.length) }),
+    () => replaced({ ...it, events: it.events.slice(0, -1) }, { ...it, events: it.events.slice(-1) }),
+    () => (it.kind === "events" ? replaced({ ...it, fragment: !it.fragment }) : [...responses]),
+    () => (it.kind === "progress" ? replaced({ ...it, revision: shifted }) : [...responses]),
+  ]
+    [random(7)]?.()
+    .filter(({ kind, events }) => kind !== "events" || events.length > 0) as ObservedResponse[];
+}
+
 describe("watch checker on random histories", () => {
+  it("says the same as the definition", () => {
+    const seen = { right: 0, wrong: 0 };
+    fc.assert(
+      fc.property(draws, (random) => {
+        const store = randomStore(random, true);
+        const request = { ...drawRequest(store, random), previous: true };
+        let responses = observe(store, request, random);
+        for (let i = random(3); i > 0; i--) responses = mutated(responses, random);
+        const correct = isCorrect(store, request, responses);
+        seen[correct ? "right" : "wrong"]++;
+        store.watch(request, responses);
+        expect(store.verdict.anomalies.length === 0).toBe(correct);
+      }),
+      { seed: 13, numRuns: 600 },
+    );
+    expect(Math.min(seen.right, seen.wrong)).toBeGreaterThan(100);
+  });
+
   it("finds nothing wrong with what a correct node tells", () => {
     fc.assert(
       fc.property(draws, (random) => {

@@ -284,7 +284,7 @@ describe("docs/checkers.md", () => {
   const sources: { readonly [checker: string]: readonly string[] } = {
     linearizable: ["checkers/linearizable/explanation.ts"],
     revisions: ["checkers/revisions.ts"],
-    watch: ["checkers/watch.ts", "checkers/watch-log.ts"],
+    watch: ["checkers/judged-watch.ts", "checkers/watch-log.ts"],
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],
     lease: ["checkers/lease.ts"],
     set: ["checkers/set.ts"],

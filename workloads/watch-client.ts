@@ -7,7 +7,7 @@ import type {
   ObservedVersion,
   WatchRequest,
   WatchSignature,
-} from "../checkers/watch-log.ts";
+} from "../checkers/watch-signature.ts";
 import type { KvApi, Watch, WatchResponse } from "../cluster/api.ts";
 import type { KeyValue, RequestOp, WatchEvent } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";

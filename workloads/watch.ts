@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { watchChecker } from "../checkers/watch.ts";
-import type { Change, ObservedResponse, WatchRequest, WatchSignature } from "../checkers/watch-log.ts";
+import type { Change, ObservedResponse, WatchRequest, WatchSignature } from "../checkers/watch-signature.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { OpGenerator } from "../src/generator/generator.ts";
 import { eachThread } from "../src/generator/threads.ts";
