@@ -149,6 +149,35 @@ describe("mutual exclusion checker", () => {
     expect(found(check(count(1, 3)))).toEqual([["counted twice", [9]]]);
   });
 
+  it("tells a hold that outlived its lease from a fault of the server", () => {
+    const paused = (wakes: string) => `
+      0ms    0 invoke acquire {"ttl":2}
+      500ms  0 ok     acquire ${held(5)}
+      600ms  1 invoke acquire {"ttl":2}
+      2400ms 1 ok     acquire ${held(6, 2_000_000_000)}
+      3000ms 0 invoke increment {"think":0}
+      3100ms 0 ok     increment ${wakes}`;
+    const refused = check(paused('{"before":0,"written":false,"revision":9}'));
+    expect(refused).toMatchObject({
+      validity: "valid",
+      evidence: { holds: 2, outlivedTheirLease: 1, refusedIncrements: 1 },
+    });
+    expect(refused.evidence).toHaveProperty("firstOutlived", expect.stringMatching(/0\.400 s.*no server/));
+    const accepted = check(paused('{"before":0,"written":true,"revision":9}'));
+    expect(found(accepted)).toEqual([["write behind the fence", [3, 4, 5]]]);
+  });
+
+  it("accepts a guarded write that was under way when the lock changed hands", () => {
+    const verdict = check(`
+      0ms    0 invoke acquire {"ttl":2}
+      500ms  0 ok     acquire ${held(5)}
+      600ms  1 invoke acquire {"ttl":2}
+      1900ms 0 invoke increment {"think":0}
+      2400ms 1 ok     acquire ${held(6, 2_000_000_000)}
+      3100ms 0 ok     increment {"before":0,"written":true,"revision":9}`);
+    expect(verdict.validity).toBe("valid");
+  });
+
   it("does not know without a single hold", () => {
     expect(check('0 invoke acquire {"ttl":2}\n0 info acquire ! timeout').validity).toBe("unknown");
   });

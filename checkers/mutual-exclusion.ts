@@ -7,14 +7,17 @@
  *    answer to the acquire to the granted ttl after the last successful renewal was sent (a lease that could be
  *    renewed had been alive all along), or to the release, if that was asked for before;
  *  - the fencing token, the create revision of the ownership key, grows from hold to hold;
- *  - writes guarded by the existence of the ownership key are never lost.
+ *  - no write guarded by the ownership key succeeds once somebody was given the lock with a greater token;
+ *  - writes guarded by the ownership key are never lost.
+ * Overlaps behind the end of a guaranteed life are the holder's doing. They are counted, and the first is told in
+ * the evidence, so that nobody takes them for a fault of the server.
  * Times are those of the tester. `clockSlack` shortens each guaranteed life for servers whose clocks run fast.
  */
 import type { Checker } from "../src/checker.ts";
 import type { History, Operation, OperationOf } from "../src/history/history.ts";
 import type { Nanos, Process } from "../src/history/op.ts";
 import { Findings, who } from "./findings.ts";
-import { visitPrecedents } from "./precedence.ts";
+import { type Interval, visitPrecedents } from "./precedence.ts";
 
 const SECOND = 1_000_000_000;
 
@@ -61,6 +64,8 @@ interface Hold {
   guaranteedUntil: Nanos;
   /** Invocation and completion of the renewal that guarantees most. */
   renewal: readonly [invoked: number, completed: number];
+  /** Increments under it that were written. */
+  readonly writes: Increment[];
 }
 
 export function mutualExclusionChecker(options: MutualExclusionOptions): Checker<LockSignature> {
@@ -69,15 +74,23 @@ export function mutualExclusionChecker(options: MutualExclusionOptions): Checker
     check(history: History<LockSignature>) {
       const findings = new Findings();
       const holds = collectHolds(history, options.clockSlack);
-      judgeOverlaps(holds, findings);
+      const outlived = judgeOverlaps(holds, findings);
       judgeFences(holds, findings);
+      judgeWrites(holds, findings);
       const increments = history.byFunction("increment");
       const written = increments.filter((i) => i.type === "ok").filter((i) => i.output.written);
       judgeIncrements(written, findings);
       const unknown = increments.filter((i) => i.type === "info").length;
       judgeFinalReads(history, written, unknown, findings);
       return findings.verdict("mutual-exclusion", holds.length, "holds of the lock", {
-        evidence: { holds: holds.length, increments: written.length, unknownIncrements: unknown },
+        evidence: {
+          holds: holds.length,
+          outlivedTheirLease: outlived.length,
+          ...(outlived[0] === undefined ? {} : { firstOutlived: excuse(outlived[0]) }),
+          increments: written.length,
+          refusedIncrements: increments.filter((i) => i.type === "ok").length - written.length,
+          unknownIncrements: unknown,
+        },
       });
     },
   };
@@ -97,6 +110,7 @@ function collectHolds(history: History<LockSignature>, clockSlack: Nanos): reado
         releasedAt: Number.POSITIVE_INFINITY,
         guaranteedUntil: operation.invokeTime + renewed + ttl * SECOND - clockSlack,
         renewal: [operation.invokeIndex, operation.completeIndex],
+        writes: [],
       };
       holds.push(hold);
       current.set(process, hold);
@@ -108,6 +122,8 @@ function collectHolds(history: History<LockSignature>, clockSlack: Nanos): reado
       hold.releasedAt = operation.invokeIndex;
       current.delete(process);
     } else if (f === "keepalive") renew(hold, operation, clockSlack);
+    else if (f === "increment" && operation.type === "ok" && operation.output.written)
+      hold.writes.push(operation);
   }
   return holds.sort((a, b) => a.acquire.completeIndex - b.acquire.completeIndex);
 }
@@ -120,12 +136,27 @@ function renew(hold: Hold, keepalive: Operation<LockSignature>, clockSlack: Nano
   hold.renewal = [keepalive.invokeIndex, keepalive.completeIndex];
 }
 
-/** Both hold at the completion of the later acquire, or they do not overlap at all. */
-function judgeOverlaps(holds: readonly Hold[], findings: Findings): void {
+/** A hold that was not released, and the first that began after its lease may have expired. */
+interface Outlived {
+  readonly earlier: Hold;
+  readonly later: Hold;
+}
+
+/**
+ * Both hold at the completion of the later acquire, or they do not overlap at all. Returns the holds that went on
+ * when their lease may have expired, and somebody else was given the lock.
+ */
+function judgeOverlaps(holds: readonly Hold[], findings: Findings): readonly Outlived[] {
+  const outlived: Outlived[] = [];
   let open: Hold[] = [];
   for (const later of holds) {
     const { completeIndex, completeTime } = later.acquire;
-    open = open.filter((hold) => hold.releasedAt > completeIndex && hold.guaranteedUntil > completeTime);
+    open = open.filter((earlier) => {
+      if (earlier.releasedAt < completeIndex) return false;
+      if (earlier.guaranteedUntil > completeTime) return true;
+      outlived.push({ earlier, later });
+      return false;
+    });
     if (later.guaranteedUntil > completeTime)
       for (const earlier of open)
         findings.add(
@@ -137,6 +168,12 @@ function judgeOverlaps(holds: readonly Hold[], findings: Findings): void {
         );
     open.push(later);
   }
+  return outlived;
+}
+
+function excuse({ earlier, later }: Outlived): string {
+  const over = later.acquire.completeTime - earlier.guaranteedUntil;
+  return `${who(earlier.acquire)} had not released the lock (token ${earlier.acquire.output.fence}) when ${who(later.acquire)} was given it (token ${later.acquire.output.fence}), but its lease had not been sure to live for ${seconds(over)}: it took longer than its lease, and no server is to blame.`;
 }
 
 function seconds(time: Nanos): string {
@@ -160,6 +197,34 @@ function judgeFences(holds: readonly Hold[], findings: Findings): void {
       if (later.output.fence <= earlier.output.fence) condemn(earlier, later);
     },
   );
+}
+
+/** The ownership key that guards a write is gone before anybody is given the lock with a greater token. */
+function judgeWrites(holds: readonly Hold[], findings: Findings): void {
+  const acts = holds.flatMap(({ acquire, writes }) => [
+    { ...interval(acquire), acquire, write: undefined },
+    ...writes.map((write) => ({ ...interval(write), acquire, write })),
+  ]);
+  visitPrecedents(
+    acts,
+    ({ acquire }) => acquire.output.fence,
+    ({ acquire, write }, earlier) => {
+      const { fence } = acquire.output;
+      const other = earlier.acquire.output.fence;
+      if (write === undefined || other <= fence) return;
+      findings.add(
+        "write behind the fence",
+        "guarded writes need the lock",
+        [earlier.acquire.completeIndex, write.invokeIndex, write.completeIndex],
+        () =>
+          `${who(earlier.acquire)} had been given the lock with token ${other} before ${who(write)} began a write guarded by token ${fence}, and it was accepted at revision ${write.output.revision}.`,
+      );
+    },
+  );
+}
+
+function interval({ invokeIndex, completeIndex }: Interval): Interval {
+  return { invokeIndex, completeIndex };
 }
 
 /** No two guarded writes start from the same value, and none starts behind a write that was already acknowledged. */
