@@ -117,17 +117,7 @@ export class LiveDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
-    if (!this.#loop.alive) return;
-    let at = this.#root;
-    for (const name of path.split("/")) {
-      const parent = at;
-      at = join(at, name);
-      if (fs.existsSync(at)) continue;
-      attempt(path, () => {
-        fs.mkdirSync(at, { mode: 0o700 });
-        syncNamesNow(parent);
-      });
-    }
+    if (this.#loop.alive) attempt(path, () => makeDirectoryNow(this.#at(path)));
   }
 
   open(path: string): DiskFile {
@@ -275,13 +265,22 @@ function syncNames(directory: string, done: (error: Error | null) => void): void
 }
 
 /** The same, and waits for it. */
-export function syncNamesNow(directory: string): void {
+function syncNamesNow(directory: string): void {
   const descriptor = fs.openSync(directory, "r");
   try {
     fs.fsyncSync(descriptor);
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+/** Makes a directory, and those it lies in, durably, part by part. Waits for it. */
+export function makeDirectoryNow(path: string): void {
+  if (fs.existsSync(path)) return;
+  const parent = dirname(resolve(path));
+  makeDirectoryNow(parent);
+  fs.mkdirSync(path, { mode: 0o700 });
+  syncNamesNow(parent);
 }
 
 /** Replaces a file as a whole, durably: it has the old contents or the new, whatever happens. Waits for it. */

@@ -2,15 +2,21 @@
  * A member of a cluster in this process: the node that the simulator runs, on a real disk, network and clock.
  * Clients reach it through `connect`; whatever speaks to the outside (gRPC) is built on that.
  */
-import fs from "node:fs";
 import { resolve } from "node:path";
 import type { Nanos } from "../../src/history/op.ts";
-import { SECOND } from "../../src/runtime/runtime.ts";
+import { type ConnectionHandlers, SECOND } from "../../src/runtime/runtime.ts";
 import { type Connected, connect } from "../node/client.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
-import { PEER_PORT, SNAPSHOT_PORT } from "../node/protocol.ts";
+import {
+  CLIENT_PORT,
+  type ClientMessage,
+  clientProtocol,
+  PEER_PORT,
+  type ServerMessage,
+  SNAPSHOT_PORT,
+} from "../node/protocol.ts";
 import type { MemberId } from "../raft/message.ts";
-import { LiveDisk, syncNamesNow } from "./disk.ts";
+import { LiveDisk, makeDirectoryNow } from "./disk.ts";
 import { EventLoop } from "./event-loop.ts";
 import { clusterIdOf, hexId, type Identity, memberIdOf, readIdentity, writeIdentity } from "./identity.ts";
 import { askMembers, MEMBERS_LIMIT, MEMBERS_PORT, membersProtocol } from "./join.ts";
@@ -25,6 +31,7 @@ const MESSAGE_LIMIT = 64 << 20;
 const SNAPSHOT_LIMIT = 0x7fff_ffff;
 /** How long a leader that stops waits for another one to take over. */
 const HANDOVER: Nanos = 3 * SECOND;
+const CLIENT = `local:${CLIENT_PORT}`;
 const PUBLISH_PAUSE_MS = 500;
 
 /** Events that an operator wants to see; the others are for debugging. */
@@ -60,10 +67,13 @@ export interface MemberOptions {
   readonly log: Log;
 }
 
-export interface LocalClient extends Connected {
-  /** Keeps back answers; the member stops its watches on this connection while too much waits. */
+/** A connection to a member in the same process, in the words of the client protocol. */
+export interface LocalConnection {
+  send(message: ClientMessage): void;
+  /** Keeps back what the member sends; it stops its watches on this connection while too much waits. */
   pause(): void;
   resume(): void;
+  close(): void;
 }
 
 export interface LiveMember {
@@ -72,8 +82,10 @@ export interface LiveMember {
   readonly clusterId: number;
   readonly node: Node;
   readonly log: Log;
-  /** A connection of its own. Without a timeout, a request waits as long as the member lets it. */
-  connect(timeout?: Nanos): LocalClient;
+  /** A connection for whoever speaks to the outside. */
+  dial(handlers: ConnectionHandlers<ServerMessage>): LocalConnection;
+  /** A client of its own. Without a timeout, a request waits as long as the member lets it. */
+  connect(timeout?: Nanos): Connected;
   /** Why it ended: it was stopped, was removed, or cannot go on. */
   readonly ended: Promise<string>;
   /** Hands leadership over, if it has it, and ends. */
@@ -84,7 +96,7 @@ export interface LiveMember {
 export async function startMember(options: MemberOptions): Promise<LiveMember> {
   const { log } = options;
   const directory = resolve(options.dataDirectory);
-  makeDirectory(directory);
+  makeDirectoryNow(directory);
   const lock = await lockDirectory(directory);
   try {
     const known = readIdentity(directory);
@@ -100,14 +112,6 @@ export async function startMember(options: MemberOptions): Promise<LiveMember> {
     lock.release();
     throw error;
   }
-}
-
-function makeDirectory(directory: string): void {
-  if (fs.existsSync(directory)) return;
-  const parent = resolve(directory, "..");
-  makeDirectory(parent);
-  fs.mkdirSync(directory, { mode: 0o700 });
-  syncNamesNow(parent);
 }
 
 /** Founders as the flags describe them. */
@@ -172,7 +176,7 @@ class RunningMember implements LiveMember {
   readonly #disk: LiveDisk;
   readonly #network: LiveNetwork;
   readonly #runtime: LiveRuntime;
-  readonly #clients = new Set<Loopback>();
+  readonly #loopbacks = new Set<Loopback>();
   #node: Node | undefined;
   #end: (reason: string) => void = () => {};
   #started: () => void = () => {};
@@ -237,21 +241,38 @@ class RunningMember implements LiveMember {
     return this.#node as Node;
   }
 
-  connect(timeout: Nanos = Number.POSITIVE_INFINITY): LocalClient {
-    const loopback = new Loopback(this.#loop, this.#network.listeners);
-    this.#clients.add(loopback);
+  dial(handlers: ConnectionHandlers<ServerMessage>): LocalConnection {
+    const loopback = this.#loopback();
+    const connection = loopback.dial(CLIENT, clientProtocol, handlers as ConnectionHandlers<unknown>);
+    return {
+      send: (message) => connection.send(message),
+      pause: () => loopback.pause(),
+      resume: () => loopback.resume(),
+      close: () => {
+        this.#loopbacks.delete(loopback);
+        connection.close();
+      },
+    };
+  }
+
+  connect(timeout: Nanos = Number.POSITIVE_INFINITY): Connected {
+    const loopback = this.#loopback();
     const client = connect(loopback, this.#runtime, "local", { timeout, bug: "" });
     return {
       request: (request) => client.request(request),
       member: (request) => client.member(request),
       watch: (request, handlers) => client.watch(request, handlers),
       close: () => {
-        this.#clients.delete(loopback);
+        this.#loopbacks.delete(loopback);
         client.close();
       },
-      pause: () => loopback.pause(),
-      resume: () => loopback.resume(),
     };
+  }
+
+  #loopback(): Loopback {
+    const loopback = new Loopback(this.#loop, this.#network.listeners);
+    this.#loopbacks.add(loopback);
+    return loopback;
   }
 
   async stop(): Promise<void> {
@@ -342,7 +363,7 @@ class RunningMember implements LiveMember {
     this.#runtime.end();
     this.#network.end();
     this.#disk.end();
-    for (const client of this.#clients) client.end("the member has ended");
+    for (const loopback of this.#loopbacks) loopback.end("the member has ended");
     this.#lock.release();
     this.#end(reason);
   }

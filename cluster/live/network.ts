@@ -20,7 +20,7 @@ import type { MemberId } from "../raft/message.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { decodeHello, decodeWelcome, encodeHello, encodeWelcome, type Hello } from "./handshake.ts";
 import type { Log } from "./log.ts";
-import { Wire } from "./wire.ts";
+import { Wire, type WireHandlers } from "./wire.ts";
 
 /** From the dial, or the arrival of a socket, to the end of the handshake. */
 const HANDSHAKE_DEADLINE_MS = 5_000;
@@ -180,13 +180,11 @@ export class LiveNetwork implements Network {
           clearTimeout(deadline);
         }
       },
-      ended: (reason) => {
+      ended: (reason, refused) => {
         clearTimeout(deadline);
-        if (link === undefined) log.warn({ remote, reason }, "peer connection refused");
-        else {
-          if (link.broken) log.warn({ remote, node: link.peer, reason }, "peer connection broken");
-          link.ended(reason);
-        }
+        if (refused || link === undefined)
+          log.warn({ remote, node: link?.peer, reason }, "peer connection refused");
+        link?.ended(reason);
       },
     });
     const deadline = setTimeout(() => wire.destroy("no handshake in time"), HANDSHAKE_DEADLINE_MS);
@@ -220,15 +218,12 @@ export class LiveNetwork implements Network {
     return link;
   }
 
-  #wire(
-    socket: net.Socket,
-    handlers: { payload(bytes: Uint8Array): void; ended(reason: string): void },
-  ): Wire {
+  #wire(socket: net.Socket, handlers: WireHandlers): Wire {
     const wire = new Wire(socket, this.#options.loop, HANDSHAKE_BYTES, {
       payload: handlers.payload,
-      ended: (reason) => {
+      ended: (reason, refused) => {
         this.#wires.delete(wire);
-        handlers.ended(reason);
+        handlers.ended(reason, refused);
       },
     });
     this.#wires.add(wire);
@@ -266,8 +261,6 @@ class Link<M> implements Connection<M> {
   #early: M[] | undefined = [];
   /** Nobody here is called any more. */
   over = false;
-  /** What came in was not understood. */
-  broken = false;
 
   constructor(peer: string, protocol: Protocol<M>, loop: EventLoop) {
     this.peer = peer;
@@ -300,13 +293,7 @@ class Link<M> implements Connection<M> {
   /** Throws if the bytes are no message. */
   received(bytes: Uint8Array): void {
     if (this.over) return;
-    let message: M;
-    try {
-      message = this.#protocol.decode(bytes);
-    } catch (error) {
-      this.broken = true;
-      throw error;
-    }
+    const message = this.#protocol.decode(bytes);
     this.#loop.run(() => this.handlers?.message(message));
   }
 

@@ -12,8 +12,8 @@ const SIGN_OF_LIFE = frameOf(new Uint8Array(0));
 export interface WireHandlers {
   /** May throw: the socket is then closed, with the error as the reason. */
   payload(bytes: Uint8Array): void;
-  /** The socket is gone; called once, also after `close`. */
-  ended(reason: string): void;
+  /** The socket is gone; called once, also after `close`. `refused`: because of what came in. */
+  ended(reason: string, refused: boolean): void;
 }
 
 export class Wire {
@@ -26,6 +26,7 @@ export class Wire {
   #flushing = false;
   #closing = false;
   #reason = "closed by the other end";
+  #refused = false;
   /** Beats since the last byte came, or, when closing, since `close`. */
   #silence = 0;
   #spoke = false;
@@ -43,7 +44,7 @@ export class Wire {
     });
     socket.on("close", () => {
       this.#queue = [];
-      handlers.ended(this.#reason);
+      handlers.ended(this.#reason, this.#refused);
     });
   }
 
@@ -120,7 +121,10 @@ export class Wire {
         if (this.#closing || this.#socket.destroyed) return;
       }
     } catch (error) {
-      this.destroy((error as Error).message);
+      this.#refused = true;
+      this.#reason = (error as Error).message;
+      // Unless the other end is still to be told why.
+      if (!this.#closing) this.#socket.destroy();
     }
   }
 }
