@@ -13,7 +13,7 @@ import type { Model } from "../checkers/linearizable/model.ts";
 import { checkLinearizable, type ObjectCall } from "../checkers/linearizable.ts";
 import { type RegisterCall, register } from "../checkers/models.ts";
 import { Budget, type Verdict } from "../src/checker.ts";
-import { parseEdn } from "../src/history/edn.ts";
+import { parseEdn } from "../src/history/formats/edn.ts";
 import { History, type Operation } from "../src/history/history.ts";
 import type { Json, Op } from "../src/history/op.ts";
 

@@ -155,13 +155,6 @@ function transact(state: StoreState, call: StoreCall): readonly [StoreState, Sto
   return [{ revision, entries: after }, answer];
 }
 
-/** What can be listed. */
-export const models: readonly { readonly name: string; readonly summary: string }[] = [
-  register(),
-  mutex,
-  store(),
-];
-
 /** Strings, the common case, are spared the quoting; a prefix keeps them apart from other values. */
 function textOf(value: Json): string {
   return typeof value === "string" ? `s${value}` : JSON.stringify(value);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { specifications } from "../checkers/catalogue.ts";
 import { plantedBugs } from "../cluster/bugs.ts";
 import { runTally } from "../examples/run-tally.ts";
 import { faults } from "../nemesis/index.ts";
@@ -327,6 +328,17 @@ describe("docs/history.md", () => {
     const files = source.slice(source.indexOf("const FILES = {"), source.indexOf("} as const"));
     const declared = [...files.matchAll(/: "([^"]+)"/g)].map(([, name]) => name as string);
     expect(firsts(rows(text, "File"))).toEqual(declared);
+  });
+
+  it("has every format", () => {
+    const named = [...read("src/history/formats/format.ts").matchAll(/^ +name: "([^"]+)"/gm)];
+    expect(firsts(rows(text, "Format"))).toEqual(named.map(([, name]) => name));
+  });
+
+  it("has every model as it is", () => {
+    expect(rows(text, "Model")).toEqual(
+      specifications.map(({ name, functions, summary }) => [name, `\`${functions.join("`, `")}\``, summary]),
+    );
   });
 
   it("has an example that is a history, and no field that is none", () => {

@@ -1,78 +1,157 @@
-/** `faultline check FILE`: judges a history again, from a run of ours or from a journal alone. */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+/** `faultline check FILE`: judges a history again: a run of ours, or what was recorded by anybody. */
 import { stdout } from "node:process";
 import { Command } from "commander";
+import { guess, type Specification, specifications } from "../../checkers/catalogue.ts";
 import { checkAll, worst } from "../../checkers/compose.ts";
 import { workloads } from "../../workloads/index.ts";
-import { Budget } from "../checker.ts";
+import { Budget, type Checker, type Verdict } from "../checker.ts";
 import type { History } from "../history/history.ts";
-import { type Plan, parsePlan, UsageError } from "../plan.ts";
+import type { Json } from "../history/op.ts";
+import { parsePlan, UsageError } from "../plan.ts";
 import { assemble, lookUp } from "../registry.ts";
 import { exitCode, type RunResult } from "../result.ts";
-import { readJournal } from "../store/journal.ts";
+import { historyFile, readHistory } from "../store/history-file.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { number } from "./plan-options.ts";
 import { printVerdicts } from "./print.ts";
 
 const EXAMPLES = `
 Examples:
-  npx faultline check store/latest                      the newest run, by its own workload's checkers
-  npx faultline check history.jsonl --workload register a journal from anywhere`;
+  npx faultline check store/latest                       the newest run, by its own workload's checkers
+  npx faultline check history.edn --model cas-register   a history that Jepsen recorded
+  npx faultline check etcd_000.log                       by the model that its functions suggest
+  npx faultline check history.jsonl --workload register  a journal, by the checkers of a workload`;
+
+interface Flags {
+  readonly workload?: string;
+  readonly model?: string;
+  readonly init?: string;
+  readonly budget?: string;
+  readonly json?: boolean;
+}
 
 export function checkCommand(): Command {
   return new Command("check")
-    .description("judge a stored history again: a run directory, or a journal (history.jsonl) of any origin")
-    .argument("<file>", "run directory or journal")
+    .description("judge a stored history again: a run directory, or a history of any origin")
+    .argument("<file>", "run directory, journal, or history of Jepsen's")
     .addHelpText("after", EXAMPLES)
     .option("-w, --workload <name>", "the workload whose checkers judge it; the run's own unless given")
+    .option("-m, --model <name>", "what it is held against (see: list models); guessed unless given")
+    .option("--init <json>", "what the model's object holds in the beginning; null unless given")
     .option("--budget <steps>", "steps each checker may take")
-    .action((path: string, options: { readonly workload?: string; readonly budget?: string }) => {
-      const budgetGiven = number("--budget", options.budget);
+    .option("--json", "print the verdicts as JSON")
+    .action((path: string, flags: Flags) => {
+      const case_ = prepare(path, flags);
+      const budgetGiven = number("--budget", flags.budget);
       if (budgetGiven !== undefined) parsePlan({ budget: budgetGiven }, "--budget");
-      if (options.workload !== undefined) lookUp("workload", options.workload, workloads);
-      const { history, torn, plan, result } = read(path, options.workload);
-      if (torn)
-        stdout.write(
-          "The journal ends in the middle of a line: the tester died. Everything before it is judged.\n",
-        );
-      const { workload, checkers } = assemble(plan);
-      const own = plan.faults.length > 0 || result !== undefined ? checkers : [];
-      const again = checkAll([...workload.checkers, ...own], history, new Budget(budgetGiven ?? plan.budget));
-      // What only the run itself could see is taken as it was recorded.
-      const judged = new Set(again.map((verdict) => verdict.checker));
-      const recorded = (result?.verdicts ?? [])
-        .filter((verdict) => !judged.has(verdict.checker))
-        .map((verdict) => ({ ...verdict, reason: `${verdict.reason} (as recorded)` }));
-      const verdicts = [...again, ...recorded];
-      printVerdicts(verdicts);
-      process.exitCode = exitCode({
-        validity: worst(verdicts.map((verdict) => verdict.validity)),
-        vacuous: result?.vacuous ?? false,
-      });
+      const budget = new Budget(budgetGiven ?? case_.budget);
+      if (flags.json !== true) for (const line of case_.about) stdout.write(`${line}\n`);
+      const verdicts = judge(case_, budget);
+      const validity = worst(verdicts.map((verdict) => verdict.validity));
+      if (flags.json === true)
+        stdout.write(`${JSON.stringify({ validity, about: case_.about, verdicts })}\n`);
+      else printVerdicts(verdicts);
+      process.exitCode = exitCode({ validity, vacuous: case_.result?.vacuous ?? false });
     });
 }
 
-function read(
-  path: string,
-  workload: string | undefined,
-): { readonly history: History; readonly torn: boolean; readonly plan: Plan; readonly result?: RunResult } {
-  if (!existsSync(path)) throw new UsageError(`${path}: no such file; expected a run directory or a journal`);
-  const isRun = statSync(path).isDirectory() ? existsSync(join(path, "plan.json")) : false;
-  if (statSync(path).isDirectory() && !isRun)
-    throw new UsageError(`${path}: not a run directory: it has no plan.json`);
-  if (isRun) {
-    const directory = RunDirectory.open(path);
-    const own = directory.plan();
-    const plan = workload === undefined ? own : { ...own, workload, workloadOptions: {} };
-    // Another workload's checkers judge the bare history, not the run.
-    if (workload !== undefined) return { ...readJournal(directory.file("history")), plan };
-    const { history, torn, result } = directory.read();
-    return { history, torn, plan, ...(result === undefined ? {} : { result }) };
+/** A history and what shall judge it. */
+interface Case {
+  readonly history: History;
+  readonly checkers: readonly Checker[];
+  readonly budget: number;
+  /** What was read, and by what it is judged, in lines. */
+  readonly about: readonly string[];
+  /** Of the run, if it is one of ours and judged by its own checkers. */
+  readonly result?: RunResult;
+}
+
+/** Throws UsageError. */
+function prepare(path: string, flags: Flags): Case {
+  const { workload, model } = flags;
+  if (workload !== undefined && model !== undefined)
+    throw new UsageError("--model: the workload's checkers judge already; leave one of the two out");
+  if (workload !== undefined) lookUp("workload", workload, workloads);
+  if (model !== undefined) lookUp("model", model, specifications);
+  const init = initial(flags);
+  const file = historyFile(path);
+  const run = RunDirectory.find(path);
+  if (run !== undefined && workload === undefined && model === undefined) return ownRun(run);
+  const { history, format, torn } = run?.readJournal() ?? readHistory(file);
+  const about = `${file}: ${format.name}, ${history.columns.length} operations`;
+  const notes = torn ? [TORN] : [];
+  if (workload !== undefined) {
+    const plan = parsePlan({ workload, faults: [] });
+    return {
+      history,
+      checkers: assemble(plan).workload.checkers,
+      budget: plan.budget,
+      about: [`${about}; workload ${workload}`, ...notes],
+    };
   }
-  if (workload === undefined)
+  const { specification, why } = specificationOf(file, history, model);
+  return {
+    history,
+    checkers: [specification.checker({ nilIsUnknown: format.nilIsUnknown, init })],
+    budget: parsePlan({}).budget,
+    about: [`${about}; model ${specification.name}${why}`, ...notes],
+  };
+}
+
+const TORN = "The file ends in the middle of a line: its writer died. Everything before it is judged.";
+
+/** What only the run itself could see is taken as it was recorded. */
+function judge({ history, checkers, result }: Case, budget: Budget): readonly Verdict[] {
+  const again = checkAll(checkers, history, budget);
+  const judged = new Set(again.map((verdict) => verdict.checker));
+  const recorded = (result?.verdicts ?? [])
+    .filter((verdict) => !judged.has(verdict.checker))
+    .map((verdict) => ({ ...verdict, reason: `${verdict.reason} (as recorded)` }));
+  return [...again, ...recorded];
+}
+
+function ownRun(run: RunDirectory): Case {
+  const { plan, history, torn, result } = run.read();
+  const { workload, checkers } = assemble(plan);
+  const own = plan.faults.length > 0 || result !== undefined ? checkers : [];
+  return {
+    history,
+    checkers: [...workload.checkers, ...own],
+    budget: plan.budget,
+    about: torn ? [TORN] : [],
+    ...(result === undefined ? {} : { result }),
+  };
+}
+
+function specificationOf(
+  file: string,
+  history: History,
+  model: string | undefined,
+): { readonly specification: Specification; readonly why: string } {
+  const { functions } = history.columns;
+  const told = functions.join(", ") || "none";
+  if (model === undefined) {
+    const specification = guess(history);
+    if (specification !== undefined) return { specification, why: `, as its functions are ${told}` };
     throw new UsageError(
-      `${path}: a journal alone does not say what was promised; add --workload, such as --workload register`,
+      `${file}: no model has the functions ${told}; say what it is held against: --model or --workload (see: faultline list models)`,
     );
-  return { ...readJournal(path), plan: parsePlan({ workload, faults: [] }) };
+  }
+  const named = lookUp("model", model, specifications);
+  const strange = functions.find((f) => !named.functions.includes(f));
+  if (strange !== undefined)
+    throw new UsageError(
+      `${file}: model ${model} has no function ${strange}; it has ${named.functions.join(", ")}`,
+    );
+  return { specification: named, why: "" };
+}
+
+function initial({ init, model }: Flags): Json {
+  if (init === undefined) return null;
+  if (model === undefined) throw new UsageError("--init: say of which model, with --model");
+  try {
+    return JSON.parse(init) as Json;
+  } catch {
+    throw new UsageError(`--init: ${init} is not JSON; write 0, null or '"text"'`);
+  }
 }

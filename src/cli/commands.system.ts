@@ -1,6 +1,15 @@
 /** The built command line as a person meets it: every test is a child process in a directory of its own. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -252,6 +261,35 @@ describe("a check", () => {
     expect(faultline(["check", "made-up.jsonl", "-w", "register"]).code).toBe(1);
   });
 
+  it("takes what Jepsen recorded, guesses the model and says so", () => {
+    const op = (type: string, f: string, value: string) =>
+      `{:process 0, :type :${type}, :f :${f}, :value ${value}}`;
+    const stale = [
+      op("invoke", "write", "1"),
+      op("ok", "write", "1"),
+      op("invoke", "read", "nil"),
+      op("ok", "read", "2"),
+    ];
+    mkdirSync(join(home, "test"));
+    writeFileSync(join(home, "test/history.edn"), `[${stale.join("\n")}]`);
+    const { code, out } = faultline(["check", "test"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      /^test\/history\.edn: EDN operations, 2 operations; model register, as its functions are write, read\n/,
+    );
+    expect(out).toMatch(/^INVALID +linearizable: [\s\S]* {2}value never written: /m);
+    const json = faultline(["check", "test", "--model", "cas-register", "--json"]);
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.out)).toMatchObject({
+      validity: "invalid",
+      verdicts: [{ checker: "linearizable" }],
+    });
+    // With what is read there from the beginning, nothing but the write is wrong with it.
+    writeFileSync(join(home, "test/history.edn"), stale.slice(2).join("\n"));
+    expect(faultline(["check", "test", "-m", "register"]).code).toBe(1);
+    expect(faultline(["check", "test", "-m", "register", "--init", "2"]).code).toBe(0);
+  });
+
   it("reads a journal with a torn end, and says so", () => {
     faultline(clean);
     writeFileSync(join(home, "torn.jsonl"), latest("history.jsonl").slice(0, -5));
@@ -335,12 +373,29 @@ describe("a mistake", () => {
     [["sweep", "--seed", "3"], /--seed: a sweep chooses its seeds; use --first and --seeds/],
     [["sweep", "--seeds", "0"], /--seeds: 0 is not a whole number of at least 1/],
     [["sweep", "-n", "1", "-f", "kill,partition"], /fault partition needs at least 2 nodes/],
-    [["check", "diary"], /add --workload/],
-    [["check", "diary", "-w", "register"], /diary:1: not JSON/],
-    [["check", "log.jsonl", "-w", "register"], /log\.jsonl:1: an operation has an integer `index`/],
-    [["check", "empty", "-w", "register"], /empty: holds no operations/],
-    [["check", "binary", "-w", "register"], /binary:1: not JSON/],
-    [["check", "."], /\.: not a run directory: it has no plan\.json/],
+    [["check", "diary"], /diary:1: not a history: expected a journal/],
+    [
+      ["check", "log.jsonl", "-w", "register"],
+      /log\.jsonl:1: the type of an operation is invoke, ok, fail or info/,
+    ],
+    [["check", "empty"], /empty:1: not a history/],
+    [["check", "binary"], /binary:1: not a history/],
+    [["check", "."], /\.: not a run directory: it has no history\.jsonl or history\.edn/],
+    [["check", "nothing"], /nothing: no such file/],
+    [["check", "torn.edn"], /torn\.edn:2: \{ is never closed/],
+    [
+      ["check", "early.edn"],
+      /early\.edn:2: event 1 \(process 0, ok write\): completes event 0, which invoked read/,
+    ],
+    [["check", "early.edn", "-m", "regster"], /model regster is unknown; did you mean register\?/],
+    [["check", "early.edn", "-m", "mutex", "--init", "{"], /--init: \{ is not JSON/],
+    [["check", "early.edn", "--init", "0"], /--init: say of which model, with --model/],
+    [["check", "early.edn", "-m", "mutex", "-w", "set"], /--model: the workload's checkers judge already/],
+    [["check", "strange.edn"], /strange\.edn: no model has the functions dance; say what it is held against/],
+    [
+      ["check", "strange.edn", "-m", "mutex"],
+      /strange\.edn: model mutex has no function dance; it has acquire, release/,
+    ],
     [["report", "diary"], /diary: not a run directory/],
     [["report"], /store\/latest: no such run/],
     [["replay", "nothing"], /nothing: no such run/],
@@ -349,8 +404,11 @@ describe("a mistake", () => {
     const files = {
       binary: Buffer.from([0, 159, 146, 150, 255, 10, 125, 0, 1]),
       diary: "dear diary\n",
+      "early.edn": "{:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :write}\n",
       empty: "",
       "log.jsonl": '{"ts":1,"level":"info"}\n',
+      "strange.edn": "{:process 0, :type :invoke, :f :dance}\n",
+      "torn.edn": "{:process 0, :type :invoke, :f :read}\n{:process 0, :type",
       "torn.json": '{"workload": "register",',
       "torn.yaml": "workload: [register",
       "wrong.yaml": "nodes: many\nfalts: [kill]\n",

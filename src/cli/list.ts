@@ -1,7 +1,7 @@
 /** `faultline list KIND`: what can be named in a plan, one a line, name first. */
 import { stdout } from "node:process";
 import { Argument, Command } from "commander";
-import { models } from "../../checkers/models.ts";
+import { specifications } from "../../checkers/catalogue.ts";
 import { plantedBugs } from "../../cluster/bugs.ts";
 import { sites } from "../../cluster/sites.ts";
 import { faults } from "../../nemesis/index.ts";
@@ -17,7 +17,7 @@ const kinds: { readonly [kind: string]: () => readonly Item[] } = {
   workloads: () => workloads,
   faults: () => faults,
   checkers: listCheckers,
-  models: () => models,
+  models: () => specifications,
   systems: () => systems,
   places: () => places,
   bugs: () => plantedBugs.map(({ name, area, mutation }) => ({ name, summary: `${area}: ${mutation}` })),

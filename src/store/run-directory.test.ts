@@ -2,9 +2,10 @@ import { appendFileSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { journal } from "../history/formats/format.ts";
 import type { Op } from "../history/op.ts";
 import { parsePlan, UsageError } from "../plan.ts";
-import { readJournal } from "./journal.ts";
+import { readHistory } from "./history-file.ts";
 import { RunDirectory } from "./run-directory.ts";
 
 const invoke: Op = { index: 0, time: 5, process: 0, type: "invoke", f: "read", value: null, key: "x" };
@@ -60,7 +61,7 @@ describe("a journal", () => {
   it("forgives a torn last line", () => {
     write(JSON.stringify(invoke));
     appendFileSync(path(), '{"index":1,"time":9,"pro');
-    const { history, torn } = readJournal(path());
+    const { history, torn } = readHistory(path(), journal);
     expect(torn).toBe(true);
     expect(history.events).toEqual([invoke]);
   });
@@ -77,12 +78,12 @@ describe("a journal", () => {
     ["a completion of nothing", JSON.stringify({ ...ok, process: 3 }), /nothing is pending/],
   ])("names %s", (_, line, message) => {
     write(JSON.stringify(invoke), line, JSON.stringify({ ...ok, index: 2 }));
-    expect(() => readJournal(path())).toThrow(message);
-    expect(() => readJournal(path())).toThrow(UsageError);
+    expect(() => readHistory(path(), journal)).toThrow(message);
+    expect(() => readHistory(path(), journal)).toThrow(UsageError);
   });
 
   it("without operations is no history", () => {
     writeFileSync(path(), "");
-    expect(() => readJournal(path())).toThrow(/holds no operations/);
+    expect(() => readHistory(path(), journal)).toThrow(/holds no operations/);
   });
 });

@@ -22,10 +22,12 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { ClusterEvent } from "../cluster.ts";
+import { journal } from "../history/formats/format.ts";
 import type { History } from "../history/history.ts";
 import { type Plan, parsePlan, UsageError } from "../plan.ts";
 import type { MessageRecord, RunResult } from "../result.ts";
-import { Journal, jsonLines, readJournal } from "./journal.ts";
+import { readHistory, readValues, type StoredHistory } from "./history-file.ts";
+import { Journal } from "./journal.ts";
 
 const FILES = {
   plan: "plan.json",
@@ -90,6 +92,11 @@ export class RunDirectory {
     }
   }
 
+  /** The run that `path` is the directory of, or a link to it; undefined if it is none. */
+  static find(path: string): RunDirectory | undefined {
+    return existsSync(join(path, FILES.plan)) ? new RunDirectory(path) : undefined;
+  }
+
   /** An existing run: the directory, a link to it, or a file in it. Throws UsageError if it is none. */
   static open(path: string): RunDirectory {
     if (!existsSync(path))
@@ -138,14 +145,15 @@ export class RunDirectory {
     return parsePlan(readJson(this.file("plan")), this.file("plan"));
   }
 
+  /** What was recorded, without the rest of the run. Throws UsageError. */
+  readJournal(): StoredHistory {
+    return readHistory(this.file("history"), journal);
+  }
+
   read(): FinishedRun {
-    const { history, torn } = readJournal(this.file("history"));
-    const optional = <T>(name: "trace" | "messages"): readonly T[] => {
-      if (!existsSync(this.file(name))) return [];
-      const values: T[] = [];
-      for (const { value } of jsonLines(this.file(name))) values.push(value as T);
-      return values;
-    };
+    const { history, torn } = this.readJournal();
+    const optional = <T>(name: "trace" | "messages"): readonly T[] =>
+      existsSync(this.file(name)) ? (readValues(this.file(name)) as readonly T[]) : [];
     return {
       plan: this.plan(),
       history,

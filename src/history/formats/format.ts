@@ -1,0 +1,95 @@
+/** The notations of histories that are read, and how each is told from the others. */
+import type { Json, Op } from "../op.ts";
+import { readEdn } from "./edn.ts";
+import { readJournal } from "./journal.ts";
+import { readJsonLines, readJsonValues } from "./json.ts";
+import { areKeyed, withoutKey } from "./keys.ts";
+import { readLog } from "./log.ts";
+import { Numbering, OperationMaps, type RecordedEvent } from "./recorded.ts";
+import { TextSource } from "./text-source.ts";
+
+export interface Format {
+  /** What it is, for people. */
+  readonly name: string;
+  /** Jepsen's convention: a read that completed with nil has an unknown result, and did not find nothing. */
+  readonly nilIsUnknown: boolean;
+  /** By the beginning of the file, without blanks and comments. */
+  recognises(head: string): boolean;
+  /** The events of a history. Throws FormatError; the source then knows the line. */
+  read(source: TextSource): Iterable<Op>;
+}
+
+export const journal: Format = {
+  name: "journal of Faultline",
+  nilIsUnknown: false,
+  recognises: (head) => /^\{"index":0,"time":\d+,"process":/.test(head),
+  read: readJournal,
+};
+
+/** The first that recognises a file reads it. */
+const formats: readonly Format[] = [
+  journal,
+  {
+    name: "log of Jepsen",
+    nilIsUnknown: false,
+    recognises: (head) => /(?:^|\n)[^\n]*\bjepsen\.util - (?:\d+|:nemesis)\s+:\w+\s/.test(head),
+    read: (source) => numbered(readLog(source)),
+  },
+  {
+    name: "EDN operations",
+    nilIsUnknown: true,
+    recognises: (head) => /^[[(]?\s*(?:#jepsen\.history\.Op\s*)?\{\s*:/.test(head),
+    read: (source) => operations(source, (text) => readEdn(text, true)),
+  },
+  {
+    name: "JSON operations, one a line",
+    nilIsUnknown: true,
+    recognises: (head) => /^\{[ \t]*"[^\n]*\}[ \t\r]*(?:\n|$)/.test(head),
+    read: (source) => operations(source, readJsonLines),
+  },
+  {
+    name: "JSON operations",
+    nilIsUnknown: true,
+    recognises: (head) => /^\[?\s*\{\s*"/.test(head),
+    read: (source) => operations(source, readJsonValues),
+  },
+];
+
+/** Characters by which the format is told, and where the keys are. */
+const SEEN = 1 << 16;
+
+/** The format of a text by its beginning; undefined if none knows it. */
+export function detectFormat(source: TextSource): Format | undefined {
+  while (source.text.length < SEEN && source.more());
+  const head = source.text.replace(/^(?:\s|;[^\n]*\n|\ufeff)+/, "");
+  return formats.find((format) => format.recognises(head));
+}
+
+type Values = (source: TextSource) => Iterable<Json>;
+
+function* operations(source: TextSource, values: Values): Generator<Op> {
+  const keyed = areKeyed(beginning(source.text.slice(0, SEEN), values));
+  const numbering = new Numbering();
+  for (const event of recorded(values(source))) yield* numbering.number(keyed ? withoutKey(event) : event);
+}
+
+/** The events that a text surely begins with: the last ones may be cut off or wrong. */
+function beginning(text: string, values: Values): readonly RecordedEvent[] {
+  const events: RecordedEvent[] = [];
+  try {
+    for (const event of recorded(values(new TextSource([text])))) events.push(event);
+  } catch {
+    // Whoever reads the whole text comes upon it again, and knows the line.
+  }
+  return events;
+}
+
+function* recorded(values: Iterable<Json>): Generator<RecordedEvent> {
+  const maps = new OperationMaps();
+  for (const value of values) yield maps.read(value);
+}
+
+function* numbered(events: Iterable<RecordedEvent>): Generator<Op> {
+  const numbering = new Numbering();
+  for (const event of events) yield* numbering.number(event);
+}

@@ -1,0 +1,94 @@
+/** Reads histories from files, whatever their format, a piece at a time. */
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import { ColumnsBuilder } from "../history/columns.ts";
+import { detectFormat, type Format } from "../history/formats/format.ts";
+import { readJsonLines } from "../history/formats/json.ts";
+import { FormatError, TextSource } from "../history/formats/text-source.ts";
+import { History, MalformedHistory } from "../history/history.ts";
+import type { Json } from "../history/op.ts";
+import { UsageError } from "../plan.ts";
+
+export interface StoredHistory {
+  readonly history: History;
+  readonly format: Format;
+  /** The file ends in the middle of a line: its writer died. Everything before that is in the history. */
+  readonly torn: boolean;
+}
+
+/** What the directory of a test may call its history: we, and Jepsen. */
+const IN_DIRECTORY = ["history.jsonl", "history.edn"];
+
+/** The file in which a directory keeps its history; a file keeps itself. Throws UsageError if there is none. */
+export function historyFile(path: string): string {
+  if (!existsSync(path)) throw new UsageError(`${path}: no such file; expected a history or a run directory`);
+  if (!statSync(path).isDirectory()) return path;
+  const name = IN_DIRECTORY.find((candidate) => existsSync(join(path, candidate)));
+  if (name === undefined)
+    throw new UsageError(`${path}: not a run directory: it has no ${IN_DIRECTORY.join(" or ")}`);
+  return join(path, name);
+}
+
+/** Throws UsageError that names the line of the first thing that does not belong there. */
+export function readHistory(path: string, known?: Format): StoredHistory {
+  return reading(path, (source) => {
+    const format = known ?? detectFormat(source);
+    if (format === undefined)
+      throw new FormatError("not a history: expected a journal, or Jepsen's operations or log");
+    const builder = new ColumnsBuilder();
+    let events = 0;
+    for (const event of format.read(source)) {
+      builder.add(event);
+      events++;
+    }
+    if (events === 0) throw new UsageError(`${path}: holds no operations`);
+    return { history: new History(builder.build()), format, torn: source.torn };
+  });
+}
+
+/** One JSON value per line; a last line that is torn is left out. Throws UsageError. */
+export function readValues(path: string): readonly Json[] {
+  return reading(path, (source) => [...readJsonLines(source)]);
+}
+
+function reading<T>(path: string, read: (source: TextSource) => T): T {
+  const source = new TextSource(piecesOf(path));
+  try {
+    return read(source);
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof MalformedHistory)
+      throw new UsageError(`${path}:${source.line}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Small enough for the caches of a processor: twice as fast as a megabyte. */
+const PIECE = 1 << 16;
+const NEWLINE = 10;
+
+/**
+ * The text of a file, held one piece at a time. A piece ends with a line if it can: what need not be put together
+ * with the rest of the piece before is much faster to look at.
+ */
+function* piecesOf(path: string): Generator<string> {
+  const descriptor = openSync(path, "r");
+  try {
+    const bytes = Buffer.allocUnsafe(PIECE);
+    const decoder = new StringDecoder("utf8");
+    let held = 0;
+    for (;;) {
+      const read = readSync(descriptor, bytes, held, PIECE - held, null);
+      if (read === 0) break;
+      held += read;
+      const newline = bytes.lastIndexOf(NEWLINE, held - 1);
+      const cut = newline < 0 ? held : newline + 1;
+      yield decoder.write(bytes.subarray(0, cut));
+      bytes.copyWithin(0, cut, held);
+      held -= cut;
+    }
+    yield decoder.write(bytes.subarray(0, held)) + decoder.end();
+  } finally {
+    closeSync(descriptor);
+  }
+}
