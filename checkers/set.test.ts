@@ -77,6 +77,33 @@ describe("set checker", () => {
     expect(check(stale, false)).toMatchObject({ validity: "valid", evidence: { stale: 1 } });
   });
 
+  it("tells how long it took until elements were stable, or lost", () => {
+    // Element 1 is missed until 5 ms after it was known, 2 never; 3 is last seen 4 ms after it was known.
+    const verdict = check(
+      `
+      0 invoke add 1
+      0 ok     add
+      0 invoke add 2
+      0 ok     add
+      0 invoke add 3
+      0 ok     add
+      6ms 1 invoke read
+      7ms 1 ok     read [2, 3]
+      8ms 1 invoke read
+      9ms 1 ok     read [1, 2, 3]
+      10ms 1 invoke read
+      11ms 1 ok     read [1, 2]`,
+      false,
+    );
+    expect(verdict.evidence).toMatchObject({
+      stable: 1,
+      stale: 1,
+      lost: 1,
+      stableAfter: { count: 2, p50: 5, max: 5 },
+      lostAfter: { count: 1, max: 4 },
+    });
+  });
+
   it("calls an element stale, not lost, when the last read to lack it overlaps one that has it", () => {
     const verdict = check(`
       0 invoke add 1

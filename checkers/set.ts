@@ -2,10 +2,14 @@
  * A set that only grows: every element is added at most once, and reads return the whole set.
  *
  * An element is *known* from the moment its add was acknowledged, or a read that contained it completed. Every
- * read invoked later must contain it. After Jepsen's set-full (jepsen/src/jepsen/checker.clj).
+ * read invoked later must contain it. It is *stable* if from some moment on all reads do, *lost* if from some moment
+ * on none does; the evidence tells how long after it was known that moment came. After Jepsen's set-full
+ * (jepsen/src/jepsen/checker.clj).
  */
 import type { Checker } from "../src/checker.ts";
 import type { History, OperationOf } from "../src/history/history.ts";
+import type { Nanos } from "../src/history/op.ts";
+import { Delays } from "./delays.ts";
 import { Findings, who } from "./findings.ts";
 
 export type SetSignature = {
@@ -29,6 +33,7 @@ interface Element {
   firstRead: Read | undefined;
   /** Completion of `add` or of `firstRead`, whichever came first; every read invoked later must have it. */
   knownAt: number;
+  knownTime: Nanos;
   /** Of the reads invoked after `knownAt`: the one with it that completed last. */
   present: Read | undefined;
   /** Of the same reads: the first and the last invoked that lack it. */
@@ -47,6 +52,7 @@ class Elements {
         add: undefined,
         firstRead: undefined,
         knownAt: Number.POSITIVE_INFINITY,
+        knownTime: Number.POSITIVE_INFINITY,
         present: undefined,
         firstAbsent: undefined,
         lastAbsent: undefined,
@@ -67,12 +73,27 @@ export function setChecker(options: SetCheckerOptions): Checker<SetSignature> {
     check(history: History<SetSignature>) {
       const findings = new Findings();
       const elements = new Elements();
-      const counts = { added: 0, failed: 0, unknown: 0, recovered: 0, neverRead: 0, stale: 0, lost: 0 };
+      const counts = {
+        added: 0,
+        failed: 0,
+        unknown: 0,
+        recovered: 0,
+        neverRead: 0,
+        stable: 0,
+        stale: 0,
+        lost: 0,
+      };
+      /** From the time when an element was known: until it was in all reads, until it was in none. */
+      const untilStable = new Delays();
+      const untilLost = new Delays();
 
       for (const add of history.byFunction("add")) {
         const element = elements.get(add.input);
         element.add = add;
-        if (add.type === "ok") element.knownAt = add.completeIndex;
+        if (add.type === "ok") {
+          element.knownAt = add.completeIndex;
+          element.knownTime = add.completeTime;
+        }
         counts[add.type === "ok" ? "added" : add.type === "fail" ? "failed" : "unknown"]++;
       }
       const reads = history.byFunction("read").filter((read) => read.type === "ok");
@@ -92,13 +113,22 @@ export function setChecker(options: SetCheckerOptions): Checker<SetSignature> {
         }
         judged++;
         const fate = judgeAbsence(element, options.linearizable, findings);
-        if (fate !== "stable") counts[fate]++;
+        counts[fate]++;
+        const { knownTime, present, lastAbsent } = element;
+        if (fate === "lost") untilLost.add(Math.max(0, (present?.completeTime ?? knownTime) - knownTime));
+        else untilStable.add(Math.max(0, (lastAbsent?.invokeTime ?? knownTime) - knownTime));
       }
 
       const doubt = reads.length === 0 ? "no read succeeded, so no loss could show" : undefined;
       return findings.verdict("set", judged, "elements", {
         doubt,
-        evidence: { ...counts, reads: reads.length, elements: elements.all.length },
+        evidence: {
+          ...counts,
+          reads: reads.length,
+          elements: elements.all.length,
+          stableAfter: untilStable.quantiles,
+          lostAfter: untilLost.quantiles,
+        },
       });
     },
   };
@@ -116,7 +146,10 @@ function noteSeen(read: Read & { readonly type: "ok" }, elements: Elements, find
       );
     seen.add(value);
     const element = elements.get(value);
-    element.knownAt = Math.min(element.knownAt, read.completeIndex);
+    if (read.completeIndex < element.knownAt) {
+      element.knownAt = read.completeIndex;
+      element.knownTime = read.completeTime;
+    }
     if (element.firstRead === undefined || read.completeIndex < element.firstRead.completeIndex)
       element.firstRead = read;
   }

@@ -289,6 +289,7 @@ describe("docs/checkers.md", () => {
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],
     lease: ["checkers/lease.ts"],
     set: ["checkers/set.ts"],
+    "causal-reverse": ["checkers/causal-reverse.ts"],
     bank: ["checkers/bank.ts"],
     counter: ["checkers/counter.ts"],
     "unique-ids": ["checkers/unique-ids.ts"],

@@ -1,4 +1,4 @@
-/** Counters, identifiers and queues: clean builds pass with and without lost answers, planted bugs do not. */
+/** Counters, identifiers, sets and queues: clean builds pass with and without lost answers, planted bugs do not. */
 import { describe, expect, it } from "vitest";
 import type { KvRequest, KvResponse } from "../cluster/api.ts";
 import { Store } from "../cluster/kv/store.ts";
@@ -121,6 +121,7 @@ describe("planted bugs", () => {
   it.each([
     ["counter", "follower-reads-locally", cut, ["value below the bounds"]],
     ["unique-ids", "quorum-half", split, ["duplicated id"]],
+    ["set", "quorum-half", split, ["causal reverse"]],
     ["queue", "quorum-half", split, ["lost element", "element out of order"]],
   ])("%s finds %s", async (workload, bug, given, expected) => {
     const base = { workload, nodes: 3 };

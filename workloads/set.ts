@@ -1,5 +1,6 @@
 /** Adds unique elements to one set, a key for each, and reads the whole set now and then. */
 import { z } from "zod";
+import { causalReverse } from "../checkers/causal-reverse.ts";
 import { type SetSignature, setChecker } from "../checkers/set.ts";
 import type { KvApi } from "../cluster/api.ts";
 import { limit, repeat, untilOk } from "../src/generator/combinators.ts";
@@ -13,7 +14,7 @@ import { stateful } from "./stateful.ts";
 const Options = z.strictObject({
   /** Share of the operations that read the whole set. */
   reads: z.number().min(0).max(1).default(0.1),
-  /** Serializable reads may be stale; a stale element is then no anomaly. */
+  /** Serializable reads may be stale; a stale element is then no anomaly, but reads are prefixes. */
   serializable: z.boolean().default(false),
 });
 
@@ -37,7 +38,7 @@ export const set: WorkloadFactory<KvApi> = {
             : { call: { f: "add", value: next }, memory: next + 1 },
       }),
       final: eachThread(untilOk(limit(10, repeat(READ)))),
-      checkers: [setChecker({ linearizable: !serializable })],
+      checkers: [setChecker({ linearizable: !serializable }), causalReverse],
       open: (api) => ({
         invoke: {
           add: (value) =>
