@@ -111,6 +111,37 @@ describe("bank checker", () => {
     expect(found(verdict)).toEqual([["version went back", [3, 5]]]);
   });
 
+  it("names an account that nobody opened", () => {
+    const text = `${transfer(0, 3, 3, 7, 13)}1 invoke read\n1 ok read {"revision":3,"accounts":{"a":{"balance":7,"revision":3,"version":2},"b":{"balance":13,"revision":3,"version":2},"c":{"balance":0,"revision":3,"version":1}}}`;
+    expect(found(check(text))).toEqual([["unexpected account", [3]]]);
+  });
+
+  it("judges reads that are mere balances, as Jepsen's", () => {
+    const moved = '0 invoke transfer {"from":"a","to":"b","amount":3}\n0 ok transfer\n';
+    const seen = (balances: object) => `1@n2 invoke read\n1@n2 ok read ${JSON.stringify(balances)}\n`;
+    expect(check(moved + seen({ a: 7, b: 13 }) + seen({ a: 10, b: 10 }))).toMatchObject({
+      validity: "valid",
+      checked: 2,
+    });
+    const verdict = check(
+      moved +
+        seen({ a: 7, b: 10 }) +
+        seen({ a: 13, b: 13 }) +
+        seen({ a: -1, b: 21 }) +
+        seen({ a: null, b: 20 }),
+    );
+    expect(found(verdict)).toEqual([
+      ["wrong total", [3]],
+      ["wrong total", [5]],
+      ["negative balance", [7]],
+      ["missing account", [9]],
+    ]);
+    expect(verdict.evidence).toMatchObject({ farthestTotal: 6 });
+    expect(verdict.anomalies[0]?.explanation).toBe(
+      "process 1 on n2 read accounts that sum up to 17 instead of 20.",
+    );
+  });
+
   it("does not know without a read, or without a transfer", () => {
     expect(check(transfer(0, 3, 3, 7, 13)).validity).toBe("unknown");
     expect(check(read(0, 2, opened, opened)).validity).toBe("unknown");

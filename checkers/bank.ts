@@ -1,7 +1,8 @@
 /**
- * A bank: transfers move money between accounts, and the total never changes.
+ * A bank: transfers move money between accounts, and the total never changes. After Jepsen's bank
+ * (jepsen/src/jepsen/tests/bank.clj), whose reads are maps from account to balance; such reads are judged alone.
  *
- * Besides the balances, replies carry the store's revisions. They are claims to verify: two reads that name the
+ * Besides the balances, our replies carry the store's revisions. They are claims to verify: two reads that name the
  * same revision of an account must agree, and a read at revision r must show every transfer up to r and none
  * after it, which is what makes it a snapshot.
  */
@@ -20,14 +21,19 @@ export type Account = {
 };
 export type Accounts = { readonly [account: string]: Account };
 
+/** The revision of a transfer, and both balances after it. */
+type Transferred = { readonly revision: number; readonly balances: { readonly [account: string]: number } };
+/** All accounts at once; `revision` is the store's at that moment. */
+type Snapshot = { readonly revision: number; readonly accounts: Accounts };
+/** What systems without revisions say; null for an account without a balance. */
+type Balances = { readonly [account: string]: number | null };
+
 export type BankSignature = {
   transfer: {
     in: { readonly from: string; readonly to: string; readonly amount: number };
-    /** The revision of the transfer, and both balances after it. */
-    out: { readonly revision: number; readonly balances: { readonly [account: string]: number } };
+    out: Transferred | null;
   };
-  /** All accounts at once; `revision` is the store's at that moment. */
-  read: { in: null; out: { readonly revision: number; readonly accounts: Accounts } };
+  read: { in: null; out: Snapshot | Balances };
 };
 
 export interface BankCheckerOptions {
@@ -36,63 +42,94 @@ export interface BankCheckerOptions {
   readonly total: number;
 }
 
-type Transfer = OperationOf<BankSignature, "transfer"> & { readonly type: "ok" };
-type Read = OperationOf<BankSignature, "read"> & { readonly type: "ok" };
+type AnyRead = OperationOf<BankSignature, "read"> & { readonly type: "ok" };
+/** Those that tell of revisions. */
+type Read = AnyRead & { readonly output: Snapshot };
+type Transfer = OperationOf<BankSignature, "transfer"> & {
+  readonly type: "ok";
+  readonly output: Transferred;
+};
 
 export function bankChecker(options: BankCheckerOptions): Checker<BankSignature> {
   return {
     name: "bank",
     check(history: History<BankSignature>) {
       const findings = new Findings();
-      const transfers = history.byFunction("transfer").filter((transfer) => transfer.type === "ok");
+      const transferred = history.byFunction("transfer").filter((transfer) => transfer.type === "ok");
       const reads = history.byFunction("read").filter((read) => read.type === "ok");
-      for (const read of reads) judgeBalances(read, options, findings);
-      judgeAgreement(reads, findings);
+      let farthest = 0;
+      for (const read of reads) farthest = Math.max(farthest, judgeBalances(read, options, findings));
+
+      const transfers = transferred.filter(
+        (transfer): transfer is Transfer => "revision" in (transfer.output ?? {}),
+      );
+      const snapshots = reads.filter((read): read is Read => typeof read.output.accounts === "object");
+      judgeAgreement(snapshots, findings);
       judgeTransfers(transfers, findings);
-      judgeSnapshots(transfers, reads, findings);
-      judgeRealTime(transfers, reads, findings);
-      const doubt = transfers.length === 0 ? "no transfer succeeded, so no total could go wrong" : undefined;
+      judgeSnapshots(transfers, snapshots, findings);
+      judgeRealTime(transfers, snapshots, findings);
+      const doubt =
+        transferred.length === 0 ? "no transfer succeeded, so no total could go wrong" : undefined;
       return findings.verdict("bank", reads.length, "reads", {
         doubt,
-        evidence: { transfers: transfers.length, reads: reads.length },
+        evidence: {
+          transfers: transferred.length,
+          reads: reads.length,
+          ...(farthest > 0 ? { farthestTotal: farthest } : {}),
+        },
       });
     },
   };
 }
 
-function judgeBalances(read: Read, { accounts, total }: BankCheckerOptions, findings: Findings): void {
+/** Gives by how much the total is wrong; 0 if an account has no balance. */
+function judgeBalances(read: AnyRead, { accounts, total }: BankCheckerOptions, findings: Findings): number {
+  const balances = balancesIn(read.output);
+  const at = "revision" in read.output ? ` at revision ${read.output.revision}` : "";
+  const opened = new Set(accounts);
+  const unknown = Object.keys(balances).filter((name) => !opened.has(name));
+  if (unknown.length > 0)
+    findings.add(
+      "unexpected account",
+      "bank: no accounts but the given",
+      [read.completeIndex],
+      () => `${who(read)} read all accounts${at}, and found ${unknown.join(", ")}, which nobody opened.`,
+    );
   let sum = 0;
   let missing = false;
   for (const name of accounts) {
-    const account = read.output.accounts[name];
-    if (account === undefined) {
+    const balance = balances[name];
+    if (balance === undefined || balance === null) {
       missing = true;
-      findings.add(
-        "missing account",
-        "bank: accounts stay open",
-        [read.completeIndex],
-        () =>
-          `${who(read)} read all accounts at revision ${read.output.revision}, and ${name} was not among them.`,
+      findings.add("missing account", "bank: accounts stay open", [read.completeIndex], () =>
+        balance === null
+          ? `${who(read)} read all accounts${at}, and ${name} had no balance.`
+          : `${who(read)} read all accounts${at}, and ${name} was not among them.`,
       );
       continue;
     }
-    sum += account.balance;
-    if (account.balance < 0)
+    sum += balance;
+    if (balance < 0)
       findings.add(
         "negative balance",
         "bank: no overdraft",
         [read.completeIndex],
-        () => `${who(read)} read ${account.balance} on ${name} at revision ${read.output.revision}.`,
+        () => `${who(read)} read ${balance} on ${name}${at}.`,
       );
   }
-  if (!missing && sum !== total)
-    findings.add(
-      "wrong total",
-      "bank: money is neither made nor lost",
-      [read.completeIndex],
-      () =>
-        `${who(read)} read accounts that sum up to ${sum} instead of ${total} at revision ${read.output.revision}.`,
-    );
+  if (missing || sum === total) return 0;
+  findings.add(
+    "wrong total",
+    "bank: money is neither made nor lost",
+    [read.completeIndex],
+    () => `${who(read)} read accounts that sum up to ${sum} instead of ${total}${at}.`,
+  );
+  return Math.abs(sum - total);
+}
+
+function balancesIn(output: Snapshot | Balances): Balances {
+  if (typeof output.accounts !== "object" || output.accounts === null) return output as Balances;
+  return Object.fromEntries(Object.entries(output.accounts).map(([name, { balance }]) => [name, balance]));
 }
 
 /** The same revision of an account is the same account, and versions count its revisions. */
