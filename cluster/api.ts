@@ -30,10 +30,14 @@ export type KvRequest =
   | { readonly kind: "lease-keep-alive"; readonly id: kv.LeaseId }
   | { readonly kind: "lease-time-to-live"; readonly id: kv.LeaseId; readonly keys?: boolean }
   | { readonly kind: "lease-leases" }
-  | { readonly kind: "lock"; readonly name: kv.Bytes; readonly lease: kv.LeaseId }
+  /** With a value, it is what the owner's key holds: an election. */
+  | { readonly kind: "lock"; readonly name: kv.Bytes; readonly lease: kv.LeaseId; readonly value?: kv.Bytes }
   | { readonly kind: "unlock"; readonly key: kv.Bytes }
+  | kv.AlarmRequest
   | { readonly kind: "status" }
-  | { readonly kind: "hash-kv"; readonly revision?: kv.Revision };
+  | { readonly kind: "hash" }
+  | { readonly kind: "hash-kv"; readonly revision?: kv.Revision }
+  | { readonly kind: "snapshot" };
 
 export type KvResponses = {
   range: kv.RangeResponse;
@@ -54,17 +58,26 @@ export type KvResponses = {
     readonly keys: readonly kv.Bytes[];
   };
   "lease-leases": { readonly kind: "lease-leases"; readonly leases: readonly kv.LeaseId[] };
-  /** The key that stands for the ownership; it lives as long as the lease. */
-  lock: { readonly kind: "lock"; readonly key: kv.Bytes };
+  /** The key that stands for the ownership, and its create revision; it lives as long as the lease. */
+  lock: { readonly kind: "lock"; readonly key: kv.Bytes; readonly revision: kv.Revision };
   unlock: { readonly kind: "unlock" };
+  alarm: kv.AlarmResponse;
   status: {
     readonly kind: "status";
+    /** "0" when none is known. */
     readonly leader: string;
+    readonly learner: boolean;
     readonly raftIndex: number;
     readonly raftAppliedIndex: number;
+    /** Bytes, roughly: keys, values and their versions. */
     readonly dbSize: number;
+    readonly alarms: readonly kv.Alarm[];
   };
+  /** Of the whole state. */
+  hash: { readonly kind: "hash"; readonly hash: number };
   "hash-kv": { readonly kind: "hash-kv"; readonly hash: number; readonly compactRevision: kv.Revision };
+  /** The whole state of the member, as its own snapshots hold it. */
+  snapshot: { readonly kind: "snapshot"; readonly data: Uint8Array };
 };
 
 export type KvResponse<K extends KvRequest["kind"] = KvRequest["kind"]> = Answer<KvResponses[K]>;
@@ -75,6 +88,8 @@ export type WatchResponse = {
   readonly events: readonly kv.WatchEvent[];
   /** More fragments of the same revision follow. */
   readonly fragment: boolean;
+  /** Progress that was asked for: it speaks for all watches it was asked for. */
+  readonly requested: boolean;
   /** In a cancellation because of compaction: the oldest revision that can still be watched. */
   readonly compactRevision: kv.Revision;
   readonly cancelReason: string;

@@ -9,6 +9,7 @@ const KINDS: ReadonlySet<string> = new Set<Command["kind"]>([
   "lease-grant",
   "lease-revoke",
   "lease-checkpoint",
+  "alarm",
 ]);
 
 export function encodeCommand(command: Command): Uint8Array {

@@ -3,6 +3,8 @@
  * Applying is a function of the store and the command alone: no clock, no chance.
  */
 import type {
+  AlarmRequest,
+  AlarmResponse,
   CompactRequest,
   CompactResponse,
   DeleteRangeRequest,
@@ -36,7 +38,8 @@ export type Command =
       /** Never "0" here: the proposer has chosen. */ readonly id: LeaseId;
     })
   | LeaseRevokeRequest
-  | LeaseCheckpoint;
+  | LeaseCheckpoint
+  | AlarmRequest;
 
 export type CommandResponse =
   | PutResponse
@@ -45,6 +48,7 @@ export type CommandResponse =
   | CompactResponse
   | LeaseGrantResponse
   | LeaseRevokeResponse
+  | AlarmResponse
   | { readonly kind: "lease-checkpoint" };
 
 export interface Applied {

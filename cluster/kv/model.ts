@@ -5,6 +5,7 @@
 import type { Applied, Command } from "./command.ts";
 import * as errors from "./errors.ts";
 import type {
+  Alarm,
   Bytes,
   Compare,
   DeleteRangeRequest,
@@ -32,6 +33,7 @@ export type Model = {
   /** The changes each revision made. */
   readonly events: readonly (readonly WatchEvent[])[];
   readonly leases: ReadonlyMap<LeaseId, { readonly ttl: number; readonly remaining: number }>;
+  readonly alarms: readonly Alarm[];
 };
 
 export const EMPTY_MODEL: Model = {
@@ -39,6 +41,7 @@ export const EMPTY_MODEL: Model = {
   keys: [new Map(), new Map()],
   events: [[], []],
   leases: new Map(),
+  alarms: [],
 };
 
 const LIMITS = { maxTxnOps: 128 };
@@ -63,7 +66,23 @@ export function step(model: Model, command: Command): { readonly model: Model; r
   }
   const malformed = checkRequest(command, LIMITS);
   if (malformed !== undefined) return unchanged(malformed);
+  const alarmed = alarmRefusal(model, command);
+  if (alarmed !== undefined) return unchanged(alarmed);
   switch (command.kind) {
+    case "alarm": {
+      const { member, alarm } = command;
+      const chosen = model.alarms.filter((other) => other.alarm === alarm && other.member === member);
+      const others = model.alarms.filter((other) => !chosen.includes(other));
+      if (command.action === "get") {
+        const asked = model.alarms.filter((other) => alarm === "none" || other.alarm === alarm);
+        return unchanged({ kind: "alarm", alarms: asked });
+      }
+      if (alarm === "none") return unchanged({ kind: "alarm", alarms: [] });
+      const raised = [{ member, alarm }];
+      return command.action === "activate"
+        ? unchanged({ kind: "alarm", alarms: raised }, { ...model, alarms: [...others, ...raised] })
+        : unchanged({ kind: "alarm", alarms: chosen }, { ...model, alarms: others });
+    }
     case "compact": {
       if (command.revision <= model.compactRevision) return unchanged(errors.ErrCompacted);
       if (command.revision > revisionOf(model)) return unchanged(errors.ErrFutureRev);
@@ -106,9 +125,24 @@ export function step(model: Model, command: Command): { readonly model: Model; r
 export function range(model: Model, request: RangeRequest): RangeResponse | StatusError {
   return (
     checkRequest(request, LIMITS) ??
+    alarmRefusal(model, request) ??
     refusal(model, request) ??
     answer(request, model.keys[positive(request.revision) ?? revisionOf(model)]!)
   );
+}
+
+/** What the alarms that stand forbid: with corruption everything, without space what stores more. */
+function alarmRefusal(model: Model, command: Command | RangeRequest): StatusError | undefined {
+  if (command.kind === "alarm") return undefined;
+  if (model.alarms.some(({ alarm }) => alarm === "corrupt")) return errors.ErrCorrupt;
+  const full = model.alarms.some(({ alarm }) => alarm === "nospace");
+  return full && storesMore(command) ? errors.ErrNoSpace : undefined;
+}
+
+function storesMore(command: { readonly kind: string }): boolean {
+  if (command.kind !== "txn") return command.kind === "put" || command.kind === "lease-grant";
+  const { success, failure } = command as TxnRequest;
+  return [...success, ...failure].some(storesMore);
 }
 
 /** The keys that go when the lease goes, sorted. */

@@ -90,6 +90,17 @@ export type LeaseGrantRequest = {
   /** Seconds, 1 to 9,000,000,000. */
   readonly ttl: number;
 };
+/** What is wrong with a member: its store is full, or found to differ from the others'. */
+export type AlarmType = "nospace" | "corrupt";
+/** `member` is an unsigned 64-bit integer in decimal. */
+export type Alarm = { readonly member: string; readonly alarm: AlarmType };
+export type AlarmRequest = {
+  readonly kind: "alarm";
+  readonly action: "get" | "activate" | "deactivate";
+  /** "0" for every member, where that makes sense. */
+  readonly member: string;
+  readonly alarm: AlarmType | "none";
+};
 export type LeaseRevokeRequest = { readonly kind: "lease-revoke"; readonly id: LeaseId };
 
 /** Carried in every answer. Ids are unsigned 64-bit integers in decimal. */
@@ -122,6 +133,8 @@ export type ResponseOp = RangeResponse | PutResponse | DeleteRangeResponse | Txn
 export type CompactResponse = { readonly kind: "compact" };
 export type LeaseGrantResponse = { readonly kind: "lease-grant"; readonly id: LeaseId; readonly ttl: number };
 export type LeaseRevokeResponse = { readonly kind: "lease-revoke" };
+/** The alarms that were asked for, or that the request changed. */
+export type AlarmResponse = { readonly kind: "alarm"; readonly alarms: readonly Alarm[] };
 
 /** One change, as watchers see it. `kv.version` is 0 and `kv.value` "" in a delete. */
 export type WatchEvent = {
@@ -153,6 +166,7 @@ export type StatusCode =
   | "FAILED_PRECONDITION"
   | "OUT_OF_RANGE"
   | "UNIMPLEMENTED"
+  | "INTERNAL"
   | "UNAVAILABLE"
   | "UNAUTHENTICATED"
   | "DATA_LOSS";

@@ -3,7 +3,7 @@
  * states are equal bytes.
  */
 import type { Lease } from "./lease-table.ts";
-import type { Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
+import type { Alarm, Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
 
 export type State = {
   readonly compactRevision: Revision;
@@ -12,6 +12,7 @@ export type State = {
   /** Versions by revision, from the compact revision (or 1) to the newest. */
   readonly log: readonly (readonly KeyValue[])[];
   readonly leases: readonly (Omit<Lease, "keys"> & { readonly keys: readonly Bytes[] })[];
+  readonly alarms: readonly Alarm[];
 };
 
 const FORMAT = "faultline-kv-1";
@@ -38,6 +39,7 @@ export class StateEncoder {
     base: () => readonly KeyValue[],
     log: readonly (readonly WatchEvent[])[],
     leases: State["leases"],
+    alarms: State["alarms"],
   ): Uint8Array {
     if (compactRevision !== this.#compactRevision) {
       this.#compactRevision = compactRevision;
@@ -53,7 +55,8 @@ export class StateEncoder {
     this.#revisions = log.length;
     this.#keep(text);
     const rows = leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]);
-    const rest = Buffer.from(`],${JSON.stringify(rows)}]`, "latin1");
+    const raised = alarms.map(({ alarm, member }) => [alarm, member]);
+    const rest = Buffer.from(`],${JSON.stringify(rows)},${JSON.stringify(raised)}]`, "latin1");
     return Buffer.concat([this.#kept.subarray(0, this.#length), rest]);
   }
 
@@ -73,7 +76,7 @@ export class StateEncoder {
 export function decodeState(bytes: Uint8Array): State {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
   const document = list(JSON.parse(text));
-  if (document.length !== 5 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
+  if (document.length !== 6 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
   return {
     compactRevision: count(document[1]),
     base: list(document[2]).map(keyValue),
@@ -81,6 +84,11 @@ export function decodeState(bytes: Uint8Array): State {
     leases: list(document[4]).map((value) => {
       const [id, ttl, remaining, keys] = list(value);
       return { id: string(id), ttl: count(ttl), remaining: count(remaining), keys: list(keys).map(string) };
+    }),
+    alarms: list(document[5]).map((value) => {
+      const [alarm, member] = list(value);
+      if (alarm !== "nospace" && alarm !== "corrupt") throw malformed("an unknown alarm");
+      return { alarm, member: string(member) };
     }),
   };
 }

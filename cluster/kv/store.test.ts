@@ -472,6 +472,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       leases: fc.array(fc.record({ id: leaseId, remaining: fc.nat(20) }), { maxLength: 2 }),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("alarm"),
+      action: fc.constantFrom("activate", "deactivate", "deactivate"),
+      member: fc.constantFrom("1", "2"),
+      alarm: fc.constantFrom("nospace", "nospace", "corrupt", "none"),
+    }),
+  },
 );
 /** Sequences of one's own length (fast-check alone stays at ten or so), half of them from a store in use. */
 function sequences<T>(step: fc.Arbitrary<T>): fc.Arbitrary<(T | Command)[]> {
@@ -493,7 +502,8 @@ function same(actual: unknown, expected: unknown): void {
 function view(store: Store): unknown {
   const from = Math.max(1, store.compactRevision);
   const readings: unknown[] = [];
-  for (let at = from; at <= store.revision; at++) readings.push(pairs(store, at), store.hashKv(at));
+  for (let at = from; at <= store.revision; at++)
+    readings.push(store.range(get("\0", { ...ALL, revision: at })), store.hashKv(at));
   return {
     readings,
     changes: store.changes(from, store.revision),
@@ -530,6 +540,7 @@ describe("laws", () => {
           same(store.lease(id), { ttl, remaining, keys: attachedKeys(model, id) });
         }
         same(new Set(store.leaseIds()), new Set(model.leases.keys()));
+        same(new Set(store.alarms()), new Set(model.alarms));
       }),
       options,
     );

@@ -2,6 +2,7 @@
  * The etcd v3 store as a state machine: revisions, versions of keys, transactions, compaction and leases.
  * A command's outcome depends on the commands applied before and on nothing else, so replicas agree.
  */
+import { AlarmTable } from "./alarm-table.ts";
 import type { Applied, Command, CommandResponse, LeaseCheckpoint } from "./command.ts";
 import { evaluateCompare } from "./compare.ts";
 import { ErrCompacted, ErrFutureRev, ErrKeyNotFound, ErrLeaseExist, ErrLeaseNotFound } from "./errors.ts";
@@ -9,6 +10,8 @@ import { NO_LEASE } from "./lease-id.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { answerRange } from "./range.ts";
 import type {
+  Alarm,
+  AlarmType,
   Bytes,
   CompactRequest,
   Compare,
@@ -53,6 +56,7 @@ export class Store {
   readonly #limits: Limits;
   #versions: Versions;
   readonly #leases = new LeaseTable();
+  readonly #alarms = new AlarmTable();
   readonly #encoder = new StateEncoder();
 
   constructor(options: StoreOptions) {
@@ -70,6 +74,7 @@ export class Store {
       store.#leases.grant(lease.id, lease.ttl, lease.remaining);
       for (const key of lease.keys) store.#leases.attach(lease.id, key);
     }
+    for (const alarm of state.alarms) store.#alarms.raise(alarm);
     return store;
   }
 
@@ -100,13 +105,18 @@ export class Store {
   }
 
   range(request: RangeRequest): RangeResponse | StatusError {
-    return checkRequest(request, this.#limits) ?? this.#checkRevision(request) ?? this.#range(request);
+    return (
+      checkRequest(request, this.#limits) ??
+      this.#alarms.refusal(request) ??
+      this.#checkRevision(request) ??
+      this.#range(request)
+    );
   }
 
   /** Throws when an operation is not a range. */
   readTxn(request: TxnRequest): TxnResponse | StatusError {
     if (!isReadOnly(request)) throw new Error("a transaction that writes must go through apply");
-    return checkRequest(request, this.#limits) ?? this.#txn(request, []);
+    return checkRequest(request, this.#limits) ?? this.#alarms.refusal(request) ?? this.#txn(request, []);
   }
 
   /** Equal stores give equal bytes. */
@@ -123,13 +133,15 @@ export class Store {
         remaining: lease.remaining,
         keys: this.#bug === "snapshot-omits-attachments" ? [] : [...lease.keys].sort(),
       })),
+      this.#alarms.list("none"),
     );
   }
 
   /** 32 bits over the whole state, equal for equal states. Costs nothing: it is kept up to date. */
   hash(): number {
     const { revision, compactRevision, digest } = this.#versions;
-    return hashOf(mix(mix(mix(mix(0, revision), compactRevision), digest), this.#leases.digest)) >>> 0;
+    const parts = [revision, compactRevision, digest, this.#leases.digest, this.#alarms.digest];
+    return hashOf(parts.reduce(mix, 0)) >>> 0;
   }
 
   /** 32 bits over the key versions up to a revision, 0 for the newest; leases do not count. Linear in the store. */
@@ -161,6 +173,11 @@ export class Store {
     return { ttl: lease.ttl, remaining: lease.remaining, keys: [...lease.keys].sort() };
   }
 
+  /** Those of a type, or all. */
+  alarms(type: AlarmType | "none" = "none"): readonly Alarm[] {
+    return this.#alarms.list(type);
+  }
+
   approximateBytes(): number {
     return this.#versions.bytes;
   }
@@ -169,6 +186,8 @@ export class Store {
     if (command.kind === "lease-checkpoint") return this.#checkpoint(command);
     const malformed = checkRequest(command, this.#limits);
     if (malformed !== undefined) return malformed;
+    const refusal = this.#alarms.refusal(command);
+    if (refusal !== undefined) return refusal;
     switch (command.kind) {
       case "put":
         return this.#checkPut(command) ?? this.#put(command, events);
@@ -182,6 +201,8 @@ export class Store {
         return this.#grant(command);
       case "lease-revoke":
         return this.#revoke(command, events);
+      case "alarm":
+        return { kind: "alarm", alarms: this.#alarms.change(command) };
     }
   }
 

@@ -13,6 +13,7 @@ import {
 } from "./errors.ts";
 import { contains, upperBound } from "./interval.ts";
 import type {
+  AlarmRequest,
   Bytes,
   CompactRequest,
   DeleteRangeRequest,
@@ -33,7 +34,7 @@ export const DEFAULT_MAX_TXN_OPS = 128;
 /** Seconds. */
 export const MAX_LEASE_TTL = 9_000_000_000;
 
-type Request = RequestOp | CompactRequest | LeaseGrantRequest | LeaseRevokeRequest;
+type Request = RequestOp | CompactRequest | LeaseGrantRequest | LeaseRevokeRequest | AlarmRequest;
 
 /** The error etcd answers without looking at the store; undefined when the request is well formed. */
 export function checkRequest(request: Request, limits: Limits): StatusError | undefined {
@@ -52,6 +53,7 @@ export function checkRequest(request: Request, limits: Limits): StatusError | un
       return request.ttl > MAX_LEASE_TTL ? ErrLeaseTTLTooLarge : undefined;
     case "compact":
     case "lease-revoke":
+    case "alarm":
       return undefined;
   }
 }

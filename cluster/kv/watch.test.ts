@@ -313,6 +313,7 @@ describe("a watch", () => {
         revision: 5,
         events: [],
         fragment: false,
+        requested: false,
         compactRevision: 4,
         cancelReason: "",
       },

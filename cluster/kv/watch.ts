@@ -24,6 +24,8 @@ export type WatchOutput = {
     readonly events: readonly WatchEvent[];
     /** More of the same revision follow. */
     readonly fragment: boolean;
+    /** Progress that was asked for: it speaks for all watches it was asked for. */
+    readonly requested: boolean;
     /** In a cancellation because of compaction, the oldest revision that can be watched; else 0. */
     readonly compactRevision: Revision;
     readonly cancelReason: string;
@@ -171,7 +173,8 @@ export class WatchHub {
       if (!this.#isCurrent(watch) && !ahead) return;
       spokesman ??= id;
     }
-    if (spokesman !== undefined) this.#queue.push(this.#output(spokesman, "progress"));
+    if (spokesman !== undefined)
+      this.#queue.push(this.#output(spokesman, "progress", NO_EVENTS, 0, "", false, true));
   }
 
   /** Queues progress for every watch that wants it, is synced, and was told nothing since the last tick. */
@@ -321,10 +324,19 @@ export class WatchHub {
     compactRevision = 0,
     cancelReason = "",
     fragment = false,
+    requested = false,
   ): WatchOutput {
     return {
       id,
-      response: { kind, revision: this.#revision, events, fragment, compactRevision, cancelReason },
+      response: {
+        kind,
+        revision: this.#revision,
+        events,
+        fragment,
+        requested,
+        compactRevision,
+        cancelReason,
+      },
     };
   }
 }

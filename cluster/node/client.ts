@@ -89,10 +89,13 @@ class Client implements Connected {
     const session = this.#open();
     session.watches.set(id, handlers);
     session.connection.send({ kind: "watch", id, request });
-    const send = (kind: "watch-progress" | "watch-cancel") => {
-      if (session.watches.has(id)) session.connection.send({ kind, id });
+    const send = (message: ClientMessage) => {
+      if (session.watches.has(id)) session.connection.send(message);
     };
-    return { requestProgress: () => send("watch-progress"), cancel: () => send("watch-cancel") };
+    return {
+      requestProgress: () => send({ kind: "watch-progress", ids: [id] }),
+      cancel: () => send({ kind: "watch-cancel", id }),
+    };
   }
 
   close(): void {
@@ -138,6 +141,8 @@ class Client implements Connected {
       if (message.response.kind === "canceled") handlers?.ended(message.response.cancelReason || "canceled");
       return;
     }
+    // What a client says is not for a client to hear.
+    if (message.kind === "watch-progress") return;
     const call = this.#take(message.id);
     if (call === undefined) return;
     switch (message.kind) {

@@ -6,6 +6,7 @@
  * The wait needs no linearizable read: this member's store holds at least the revision of the own key, and keys
  * created before that can only vanish. The last look, that the own key still exists, must be linearizable.
  */
+import type { KvRequest, KvResponses } from "../api.ts";
 import type { Applied, Command } from "../kv/command.ts";
 import { ErrLeaseNotFound } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
@@ -31,11 +32,13 @@ export interface LockHost {
   readonly bug: string;
 }
 
-export type LockDone = (outcome: { readonly kind: "lock"; readonly key: Bytes } | StatusError) => void;
+export type LockDone = (outcome: KvResponses["lock"] | StatusError) => void;
 
 interface Attempt {
   readonly prefix: Bytes;
   readonly key: Bytes;
+  readonly value: Bytes;
+  readonly lease: LeaseId;
   readonly done: LockDone;
   /** Create revision of the own key; 0 before it exists. */
   revision: Revision;
@@ -52,14 +55,16 @@ export class Locks {
   }
 
   /** Waits as long as it takes; the function returned gives up, and leaves the queue. */
-  lock(name: Bytes, lease: LeaseId, done: LockDone): () => void {
+  lock(request: Extract<KvRequest, { kind: "lock" }>, done: LockDone): () => void {
+    const { name, lease, value = "" } = request;
     if (lease === NO_LEASE) {
       done(ErrLeaseNotFound);
       return () => {};
     }
     const prefix = `${name}/`;
-    const attempt: Attempt = { prefix, key: prefix + hexadecimal(lease), done, revision: 0, ended: false };
-    this.#enqueue(attempt, lease);
+    const key = prefix + hexadecimal(lease);
+    const attempt: Attempt = { prefix, key, value, lease, done, revision: 0, ended: false };
+    this.#enqueue(attempt);
     return () => this.#giveUp(attempt);
   }
 
@@ -85,12 +90,12 @@ export class Locks {
     for (const attempt of attempts) this.#wait(attempt);
   }
 
-  #enqueue(attempt: Attempt, lease: LeaseId): void {
-    const { key } = attempt;
+  #enqueue(attempt: Attempt): void {
+    const { key, value, lease } = attempt;
     const command: Command = {
       kind: "txn",
       compare: [{ key, target: "create", result: "equal", operand: 0 }],
-      success: [{ kind: "put", key, value: "", lease }],
+      success: [{ kind: "put", key, value, lease }],
       failure: [{ kind: "range", key }],
     };
     this.#host.propose(command, (outcome) => {
@@ -104,8 +109,27 @@ export class Locks {
         return;
       }
       const [first] = response.responses;
-      attempt.revision = first?.kind === "range" ? (first.kvs[0]?.createRevision ?? 0) : revision;
+      const found = first?.kind === "range" ? first.kvs[0] : undefined;
+      attempt.revision = first?.kind === "range" ? (found?.createRevision ?? 0) : revision;
       if (attempt.ended) this.#leave(attempt);
+      else if (found !== undefined && found.value !== value) this.#restate(attempt);
+      else this.#wait(attempt);
+    });
+  }
+
+  /** Stands already, for another value. */
+  #restate(attempt: Attempt): void {
+    const { key, value, lease, revision } = attempt;
+    const command: Command = {
+      kind: "txn",
+      compare: [{ key, target: "create", result: "equal", operand: revision }],
+      success: [{ kind: "put", key, value, lease }],
+      failure: [],
+    };
+    this.#host.propose(command, (outcome) => {
+      if (!("response" in outcome)) this.#end(attempt, outcome);
+      else if (outcome.response.kind === "error") this.#end(attempt, outcome.response);
+      else if (attempt.ended) this.#leave(attempt);
       else this.#wait(attempt);
     });
   }
@@ -149,7 +173,7 @@ export class Locks {
         return;
       }
       this.#host.trace("lock-granted", { key, revision });
-      this.#end(attempt, { kind: "lock", key });
+      this.#end(attempt, { kind: "lock", key, revision });
     });
   }
 

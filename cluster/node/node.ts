@@ -69,6 +69,8 @@ export interface NodeOptions {
   readonly maxTxnOps?: number;
   /** Bytes of a request at most; one and a half MiB unless told otherwise, as in etcd. */
   readonly maxRequestBytes?: number;
+  /** Bytes of the store above which the member raises an alarm; none unless told otherwise. */
+  readonly quotaBytes?: number;
   /** Name of a planted bug, or "". */
   readonly bug: string;
   readonly observer?: NodeObserver;
@@ -190,6 +192,7 @@ export class Node {
     const requests = new Requests(runtime, host, {
       electionTimeout: options.electionTicks * options.tick,
       maxTxnOps: options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS,
+      quotaBytes: options.quotaBytes ?? 0,
     });
     this.#server = new Server({
       hub: this.#hub,
@@ -228,6 +231,20 @@ export class Node {
 
   members(): readonly Member[] {
     return this.#membership.list();
+  }
+
+  /** The leader's id as far as this member knows; 0 for none. */
+  get leader(): MemberId {
+    return this.raft.leader;
+  }
+
+  get learner(): boolean {
+    return this.raft.configuration.learners.includes(this.member);
+  }
+
+  /** As in an answer given now. */
+  header(): ResponseHeader {
+    return this.#header(this.#store.revision);
   }
 
   /** Takes a snapshot now, unless nothing has changed since the last. */
@@ -350,6 +367,7 @@ export class Node {
       proposeUpdate: (update: MemberUpdate, done: ProposalDone<MembersChanged>) =>
         this.#proposeAsLeader({ kind: "normal" }, encodeUpdate(update), done as ProposalDone<Outcome>),
       linearizable: (ready: ReadReady) => this.#linearizable(ready),
+      state: () => encodeState({ members: node.#membership.list(), store: node.#store.snapshot() }),
       trace: (kind: string, detail: { readonly [field: string]: string | number }) =>
         this.#runtime.trace(kind, detail),
     };

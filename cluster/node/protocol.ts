@@ -34,7 +34,9 @@ export type ClientMessage =
   /** The client no longer waits for this request. */
   | { readonly kind: "give-up"; readonly id: number }
   | { readonly kind: "watch"; readonly id: number; readonly request: WatchCreateRequest }
-  | { readonly kind: "watch-cancel" | "watch-progress"; readonly id: number };
+  | { readonly kind: "watch-cancel"; readonly id: number }
+  /** One answer for all of these watches. */
+  | { readonly kind: "watch-progress"; readonly ids: readonly number[] };
 
 export type ServerMessage =
   | {
@@ -43,7 +45,12 @@ export type ServerMessage =
       readonly header: ResponseHeader;
       readonly response: KvResponses[KvRequest["kind"]];
     }
-  | { readonly kind: "members"; readonly id: number; readonly response: MemberResponse }
+  | {
+      readonly kind: "members";
+      readonly id: number;
+      readonly header: ResponseHeader;
+      readonly response: MemberResponse;
+    }
   | { readonly kind: "error"; readonly id: number; readonly error: StatusError }
   | { readonly kind: "watch-response"; readonly id: number; readonly response: WatchResponse };
 

@@ -3,8 +3,9 @@
 import type { Nanos } from "../../src/history/op.ts";
 import { type NodeRuntime, SECOND } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses } from "../api.ts";
+import { costOf } from "../kv/alarm-table.ts";
 import type { Applied, Command } from "../kv/command.ts";
-import { ErrNotSupportedForLearner } from "../kv/errors.ts";
+import { ErrNoSpace, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
 import type { LeaseId, RequestOp, Revision, StatusError, TxnRequest } from "../kv/request.ts";
 import { isReadOnly, type Store } from "../kv/store.ts";
@@ -28,11 +29,15 @@ export interface RequestHost {
   readonly leaderRequests: LeaderRequests;
   propose(command: Command, done: ProposalDone<Applied>): void;
   linearizable(ready: ReadReady): void;
+  /** The whole state, as snapshots hold it. */
+  state(): Uint8Array;
 }
 
 export interface RequestOptions extends Limits {
   /** How long an election may take: no lease is shorter than one and a half of it, as in etcd. */
   readonly electionTimeout: Nanos;
+  /** Bytes of the store above which this member raises an alarm, and all refuse to store more; 0 for no quota. */
+  readonly quotaBytes: number;
 }
 
 export class Requests {
@@ -41,11 +46,13 @@ export class Requests {
   readonly #limits: Limits;
   /** Seconds. */
   readonly #minTtl: number;
+  readonly #quotaBytes: number;
 
   constructor(runtime: NodeRuntime, host: RequestHost, options: RequestOptions) {
     this.#runtime = runtime;
     this.#host = host;
     this.#limits = options;
+    this.#quotaBytes = options.quotaBytes;
     this.#minTtl = Math.ceil((options.electionTimeout * 1.5) / SECOND);
   }
 
@@ -85,14 +92,24 @@ export class Requests {
         reply({ kind: "lease-leases", leases: host.store.leaseIds() }, host.store.revision);
         return undefined;
       case "lock":
-        return host.locks.lock(request.name, request.lease, (outcome) => reply(outcome, host.store.revision));
+        return host.locks.lock(request, (outcome) => reply(outcome, host.store.revision));
       case "unlock":
         this.#propose({ kind: "delete-range", key: request.key }, (answer, revision) => {
           reply(answer.kind === "error" ? answer : { kind: "unlock" }, revision);
         });
         return undefined;
+      case "alarm":
+        if (request.action !== "get") this.#propose(request, reply);
+        else this.#read(false, reply, () => ({ kind: "alarm", alarms: host.store.alarms(request.alarm) }));
+        return undefined;
       case "status":
         reply(this.#status(), host.store.revision);
+        return undefined;
+      case "hash":
+        reply({ kind: "hash", hash: host.store.hash() }, host.store.revision);
+        return undefined;
+      case "snapshot":
+        reply({ kind: "snapshot", data: host.state() }, host.store.revision);
         return undefined;
       case "hash-kv": {
         const found = host.store.hashKv(request.revision ?? 0);
@@ -112,9 +129,20 @@ export class Requests {
   }
 
   #write(command: Exclude<Command, { kind: "lease-checkpoint" }>, reply: Reply): void {
-    const malformed = checkRequest(command, this.#limits);
-    if (malformed !== undefined) reply(malformed, this.#host.store.revision);
+    const refusal = checkRequest(command, this.#limits) ?? this.#checkSpace(command);
+    if (refusal !== undefined) reply(refusal, this.#host.store.revision);
     else this.#propose(command, reply);
+  }
+
+  /** Raises the alarm instead of storing what exceeds the quota. */
+  #checkSpace(command: Command): StatusError | undefined {
+    const { store, self } = this.#host;
+    if (this.#quotaBytes === 0) return undefined;
+    const cost = costOf(command);
+    if (cost === 0 || store.approximateBytes() + cost < this.#quotaBytes) return undefined;
+    const alarm: Command = { kind: "alarm", action: "activate", member: String(self), alarm: "nospace" };
+    this.#host.propose(alarm, () => {});
+    return ErrNoSpace;
   }
 
   #propose(command: Command, reply: Reply): void {
@@ -132,19 +160,25 @@ export class Requests {
   }
 
   #status(): KvResponses["status"] {
-    const { raft, store, applied } = this.#host;
+    const { raft, store, applied, self } = this.#host;
     return {
       kind: "status",
       leader: String(raft.leader),
+      learner: raft.configuration.learners.includes(self),
       raftIndex: raft.commit,
       raftAppliedIndex: applied,
       dbSize: store.approximateBytes(),
+      alarms: store.alarms(),
     };
   }
 }
 
 function servedByLearner(request: KvRequest): boolean {
-  return (request.kind === "range" && request.serializable === true) || request.kind === "status";
+  return (
+    (request.kind === "range" && request.serializable === true) ||
+    request.kind === "status" ||
+    request.kind === "snapshot"
+  );
 }
 
 /** Whether a read-only transaction may be answered from the local store. */

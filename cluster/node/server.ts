@@ -87,7 +87,7 @@ export class Server {
       const place = this.#watches.get(id);
       if (place === undefined) continue;
       if (response.kind === "canceled") this.#watches.delete(id);
-      const { kind, revision, events, fragment, compactRevision, cancelReason } = response;
+      const { kind, revision, events, fragment, requested, compactRevision, cancelReason } = response;
       if (compactRevision > 0) this.#host.trace("watch-compacted");
       else if (fragment) this.#host.trace("watch-fragmented");
       else if (kind === "progress") this.#host.trace("watch-progress");
@@ -97,6 +97,7 @@ export class Server {
         kind,
         events,
         fragment,
+        requested,
         compactRevision,
         cancelReason,
       });
@@ -151,9 +152,11 @@ class Session implements ConnectionHandlers<Wire> {
       case "watch-cancel":
         this.#withWatch(message.id, (watch) => this.#host.hub.cancel(watch));
         break;
-      case "watch-progress":
-        this.#withWatch(message.id, (watch) => this.#host.hub.requestProgress([watch]));
+      case "watch-progress": {
+        const watches = message.ids.map((id) => this.#watches.get(id)).filter((id) => id !== undefined);
+        this.#host.hub.requestProgress(watches);
         break;
+      }
     }
     this.#host.schedule();
   }
@@ -213,7 +216,7 @@ class Session implements ConnectionHandlers<Wire> {
     this.#host.leaderRequests.ask(request, (response) => {
       if (response.kind === "error") this.#send({ kind: "error", id, error: response });
       else if (response.kind === "members" || response.kind === "leader-transferred")
-        this.#send({ kind: "members", id, response });
+        this.#send({ kind: "members", id, header: this.#host.header(this.#host.hub.revision), response });
     });
   }
 
