@@ -1,0 +1,76 @@
+/** etcd's Cluster service. */
+import { createHash, randomBytes } from "node:crypto";
+import type { Member } from "../node/membership.ts";
+import { fromHeader } from "./convert.ts";
+import type * as pb from "./generated/rpc.ts";
+import type { MemberAnswer, MemberClient } from "./member.ts";
+import { type Handlers, RpcError } from "./rpc.ts";
+
+/** Ids have to fit into the log's records. */
+const ID_BYTES = 6;
+
+export function clusterHandlers(member: MemberClient): Handlers<typeof pb.ClusterService> {
+  return {
+    async memberAdd({ peerURLs, isLearner }) {
+      const node = nodeOf(peerURLs);
+      const id = newId(peerURLs);
+      const answer = await member.member({ kind: "member-add", id, node, learner: isLearner });
+      const members = membersOf(answer);
+      return {
+        header: fromHeader(answer.header),
+        member: members.find(({ ID }) => ID === BigInt(id)),
+        members,
+      };
+    },
+    async memberRemove({ ID }) {
+      const answer = await member.member({ kind: "member-remove", id: Number(ID) });
+      return { header: fromHeader(answer.header), members: membersOf(answer) };
+    },
+    async memberUpdate({ ID, peerURLs }) {
+      const node = nodeOf(peerURLs);
+      const answer = await member.member({ kind: "member-update", id: Number(ID), node });
+      return { header: fromHeader(answer.header), members: membersOf(answer) };
+    },
+    async memberList({ linearizable }) {
+      if (linearizable) {
+        const answer = await member.member({ kind: "member-list" });
+        return { header: fromHeader(answer.header), members: membersOf(answer) };
+      }
+      const { node } = member.local;
+      return { header: fromHeader(node.header()), members: node.members().map(fromMember) };
+    },
+    async memberPromote({ ID }) {
+      const answer = await member.member({ kind: "member-promote", id: Number(ID) });
+      return { header: fromHeader(answer.header), members: membersOf(answer) };
+    },
+  };
+}
+
+function membersOf(answer: MemberAnswer): pb.Member[] {
+  return answer.kind === "members" ? answer.members.map(fromMember) : [];
+}
+
+function fromMember({ id, node, learner, name = "", clientUrls = [] }: Member): pb.Member {
+  return {
+    ID: BigInt(id),
+    name,
+    peerURLs: node.split(","),
+    clientURLs: [...clientUrls],
+    isLearner: learner,
+  };
+}
+
+/** The name by which members know each other: where it is reached. */
+function nodeOf(peerUrls: readonly string[]): string {
+  // The port has to be said, and nothing may follow it.
+  const sound = peerUrls.every((url) => /^https?:\/\/[^/]+:\d+\/?$/.test(url) && URL.canParse(url));
+  if (peerUrls.length === 0 || !sound)
+    throw new RpcError("INVALID_ARGUMENT", "etcdserver: given member URLs are invalid");
+  return [...peerUrls].sort().join(",");
+}
+
+/** As in etcd, a member that comes back under the URLs of an old one is another. */
+function newId(peerUrls: readonly string[]): number {
+  const digest = createHash("sha256").update(JSON.stringify(peerUrls)).update(randomBytes(16)).digest();
+  return digest.readUIntBE(0, ID_BYTES) || 1;
+}

@@ -1,0 +1,63 @@
+/**
+ * Clients that want no answer from a member cut off from the others say so in their metadata: their requests are
+ * refused while the member knows no leader, and their streams end when it has known none for a while.
+ */
+import { ErrNoLeader, ErrNotSupportedForLearner } from "../kv/errors.ts";
+import type { LocalMember } from "./member.ts";
+import { type Bound, type Call, RpcError } from "./rpc.ts";
+
+const METADATA = "hasleader";
+/** How often to look, and how many times in a row a leader may be missing, before streams end. */
+const INTERVAL_MS = 500;
+const MAX_MISSING = 3;
+
+/** Streams that a learner serves. */
+const FOR_LEARNERS: ReadonlySet<string> = new Set(["/etcdserverpb.Maintenance/Snapshot"]);
+
+export interface LeaderGuard {
+  around(bound: Bound): Bound;
+  close(): void;
+}
+
+export function requireLeader({ node }: LocalMember): LeaderGuard {
+  const streams = new Set<{ end(error: RpcError): void }>();
+  let missing = 0;
+  const timer = setInterval(() => {
+    missing = node.leader === 0 ? missing + 1 : 0;
+    if (missing >= MAX_MISSING) for (const stream of streams) stream.end(RpcError.of(ErrNoLeader));
+  }, INTERVAL_MS);
+  timer.unref();
+  const wants = (call: Call) => call.metadata(METADATA) === "true";
+  const check = (call: Call) => {
+    if (wants(call) && node.leader === 0) throw RpcError.of(ErrNoLeader);
+  };
+  return {
+    around(bound) {
+      if (bound.kind === "unary") {
+        const { handle } = bound;
+        return {
+          ...bound,
+          handle: (request, call) => {
+            check(call);
+            return handle(request, call);
+          },
+        };
+      }
+      const { handle } = bound;
+      return {
+        ...bound,
+        handle: (call: Parameters<typeof handle>[0]) => {
+          if (node.learner && !FOR_LEARNERS.has(bound.method.path))
+            throw RpcError.of(ErrNotSupportedForLearner);
+          check(call);
+          if (wants(call)) {
+            streams.add(call);
+            call.onCancel(() => streams.delete(call));
+          }
+          handle(call);
+        },
+      };
+    },
+    close: () => clearInterval(timer),
+  };
+}

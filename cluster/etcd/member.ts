@@ -1,0 +1,100 @@
+/** The member behind the edge: requests as promises, and connections for streams. */
+import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
+import type { KvRequest, KvResponse } from "../api.ts";
+import type { ResponseHeader } from "../kv/request.ts";
+import type { Node } from "../node/node.ts";
+import type { ClientMessage, MemberRequest, MemberResponse, ServerMessage } from "../node/protocol.ts";
+import { type Call, RpcError } from "./rpc.ts";
+
+/** A member in the same process. */
+export interface LocalMember {
+  readonly node: Pick<Node, "member" | "leader" | "learner" | "members" | "header">;
+  /** A connection of its own, as any client's. */
+  dial(handlers: ConnectionHandlers<ServerMessage>): MemberConnection;
+}
+
+export interface MemberConnection {
+  send(message: ClientMessage): void;
+  /** Keeps back what the member sends; too much of it, and the member tells its watches no more. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export type MemberAnswer = MemberResponse & { readonly header: ResponseHeader };
+
+interface Waiting {
+  resolve(answer: never): void;
+  reject(error: RpcError): void;
+}
+
+const STOPPED = "etcdserver: server stopped";
+
+/** All requests of the edge, over one connection. */
+export class MemberClient {
+  readonly local: LocalMember;
+  readonly #connection: MemberConnection;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #closed = false;
+
+  constructor(local: LocalMember) {
+    this.local = local;
+    this.#connection = local.dial({
+      message: (message) => this.#received(message),
+      closed: () => this.#ended(),
+    });
+  }
+
+  /** Rejects with RpcError. When the call is cancelled, the member gives up what may wait for ever. */
+  request<R extends KvRequest>(request: R, call?: Call): Promise<KvResponse<R["kind"]>> {
+    return new Promise((resolve, reject) => {
+      const id = this.#add(resolve, reject);
+      this.#connection.send({ kind: "request", id, request });
+      call?.onCancel(() => this.#giveUp(id));
+    });
+  }
+
+  /** Rejects with RpcError. */
+  member(request: MemberRequest): Promise<MemberAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#connection.send({ kind: "member", id: this.#add(resolve, reject), request });
+    });
+  }
+
+  close(): void {
+    this.#connection.close();
+    this.#ended();
+  }
+
+  #add(resolve: (answer: never) => void, reject: (error: RpcError) => void): number {
+    const id = ++this.#lastId;
+    if (this.#closed) reject(new RpcError("UNAVAILABLE", STOPPED));
+    else this.#waiting.set(id, { resolve, reject });
+    return id;
+  }
+
+  #giveUp(id: number): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    this.#connection.send({ kind: "give-up", id });
+    waiting.reject(new RpcError("CANCELLED", "context canceled"));
+  }
+
+  #received(message: ServerMessage): void {
+    if (message.kind === "watch-response") return;
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(message.id);
+    if (message.kind === "error") waiting.reject(RpcError.of(message.error));
+    else waiting.resolve({ ...message.response, header: message.header } as never);
+  }
+
+  /** The member is gone. */
+  #ended(): void {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.values()) reject(new RpcError("UNAVAILABLE", STOPPED));
+    this.#waiting.clear();
+  }
+}

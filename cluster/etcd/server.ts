@@ -1,0 +1,180 @@
+/**
+ * A member's door for etcd's clients: gRPC and HTTP on the same port. HTTP/2's connection preface tells them apart;
+ * under TLS the client has chosen by ALPN.
+ */
+import http from "node:http";
+import net from "node:net";
+import tls from "node:tls";
+import { clusterHandlers } from "./cluster.ts";
+import { electionHandlers } from "./election.ts";
+import { gateway } from "./gateway.ts";
+import { ElectionService } from "./generated/election.ts";
+import { HealthService } from "./generated/health.ts";
+import { LockService } from "./generated/lock.ts";
+import {
+  ClusterService,
+  KVService,
+  LeaseService,
+  MaintenanceService,
+  WatchService,
+} from "./generated/rpc.ts";
+import { type Carrier, grpcCarrier } from "./grpc.ts";
+import { healthHandlers } from "./health.ts";
+import { kvHandlers } from "./kv.ts";
+import { requireLeader } from "./leader-required.ts";
+import { leaseHandlers } from "./lease.ts";
+import { lockHandlers } from "./lock.ts";
+import { maintenanceHandlers } from "./maintenance.ts";
+import { type LocalMember, MemberClient } from "./member.ts";
+import { EdgeMetrics } from "./metrics.ts";
+import { reflectionMethods } from "./reflection.ts";
+import { bind } from "./rpc.ts";
+import { watchHandlers } from "./watch.ts";
+
+export interface EdgeTls {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+  /** Who may sign clients' certificates; without it, clients are not asked for one. */
+  readonly ca?: string;
+}
+
+export interface EdgeOptions {
+  /** Where to listen; a port of 0 finds a free one. */
+  readonly listen: readonly { readonly host: string; readonly port: number }[];
+  readonly tls?: EdgeTls;
+  /** Bytes of a request at most; as in etcd unless told otherwise. */
+  readonly maxRequestBytes?: number;
+  /** The member's quota, for those who ask; 0 for none. */
+  readonly quotaBytes?: number;
+}
+
+export interface Edge {
+  /** Where it listens, in the order of the options. */
+  readonly ports: readonly number[];
+  close(): Promise<void>;
+}
+
+const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
+/** How HTTP/2 begins; no method of HTTP/1 does. */
+const PREFACE = "PRI";
+/** How long a client may take to say its first bytes. */
+const PATIENCE_MS = 10_000;
+
+/** Serves etcd's API for a member. Rejects if it cannot listen. */
+export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promise<Edge> {
+  const member = new MemberClient(local);
+  const metrics = new EdgeMetrics(local);
+  const guard = requireLeader(local);
+  const services = [
+    ...bind(KVService, kvHandlers(member)),
+    ...bind(WatchService, watchHandlers(member)),
+    ...bind(LeaseService, leaseHandlers(member)),
+    ...bind(ClusterService, clusterHandlers(member)),
+    ...bind(MaintenanceService, maintenanceHandlers(member, { quotaBytes: options.quotaBytes ?? 0 })),
+    ...bind(LockService, lockHandlers(member)),
+    ...bind(ElectionService, electionHandlers(member)),
+  ].map(guard.around);
+  const methods = [...services, ...bind(HealthService, healthHandlers(local))];
+  const { maxRequestBytes = MAX_REQUEST_BYTES } = options;
+  const carrier = grpcCarrier([...methods, ...reflectionMethods(methods)], {
+    maxRequestBytes,
+    ended: (path, code) => metrics.ended(path, code),
+  });
+  const web = http.createServer(gateway(methods, member, { maxRequestBytes, metrics }));
+  const door = new Door(carrier, web, options.tls);
+  try {
+    const ports: number[] = [];
+    for (const { host, port } of options.listen) ports.push(await door.listen(host, port));
+    return {
+      ports,
+      close: async () => {
+        guard.close();
+        carrier.close();
+        await door.close();
+        member.close();
+      },
+    };
+  } catch (error) {
+    await door.close();
+    throw error;
+  }
+}
+
+class Door {
+  readonly #carrier: Carrier;
+  readonly #web: http.Server;
+  readonly #tls: EdgeTls | undefined;
+  readonly #servers: net.Server[] = [];
+  readonly #sockets = new Set<net.Socket>();
+
+  constructor(carrier: Carrier, web: http.Server, security: EdgeTls | undefined) {
+    this.#carrier = carrier;
+    this.#web = web;
+    this.#tls = security;
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    const server = this.#tls === undefined ? net.createServer() : tls.createServer(secure(this.#tls));
+    this.#servers.push(server);
+    server.on("connection", (socket: net.Socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+      // Whoever serves the connection has listeners of its own; until then a broken one is no news.
+      socket.on("error", () => socket.destroy());
+      if (this.#tls === undefined) this.#sniff(socket);
+    });
+    server.on("secureConnection", (socket: tls.TLSSocket) => {
+      socket.on("error", () => socket.destroy());
+      if (socket.alpnProtocol === "h2") this.#carrier.accept(socket);
+      else this.#web.emit("connection", socket);
+    });
+    return new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, host, () => {
+        server.off("error", reject);
+        resolve((server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    this.#web.closeAllConnections();
+  }
+
+  #sniff(socket: net.Socket): void {
+    socket.setNoDelay(true);
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy());
+    let first = Buffer.alloc(0);
+    const listen = (piece: Buffer): void => {
+      first = Buffer.concat([first, piece]);
+      const start = first.toString("latin1", 0, PREFACE.length);
+      if (start.length < PREFACE.length && PREFACE.startsWith(start)) return;
+      socket.off("data", listen);
+      socket.pause();
+      socket.setTimeout(0);
+      socket.removeAllListeners("timeout");
+      this.#hand(socket, first, start === PREFACE);
+    };
+    socket.on("data", listen);
+  }
+
+  #hand(socket: net.Socket, first: Buffer, http2: boolean): void {
+    if (http2) {
+      // An HTTP/2 session takes what is there when it begins, HTTP/1 what comes afterwards.
+      socket.unshift(first);
+      this.#carrier.accept(socket);
+    } else {
+      this.#web.emit("connection", socket);
+      socket.unshift(first);
+      process.nextTick(() => socket.resume());
+    }
+  }
+}
+
+function secure({ cert, key, ca }: EdgeTls): tls.TlsOptions {
+  const clients = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, ALPNProtocols: ["h2", "http/1.1"], ...clients };
+}

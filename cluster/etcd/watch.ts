@@ -1,0 +1,125 @@
+/** etcd's Watch service: any number of watches on one stream, numbered by the client or by the stream. */
+import type { WatchResponse } from "../api.ts";
+import { FROM_KEY } from "../kv/interval.ts";
+import type { WatchCreateRequest } from "../kv/request.ts";
+import { fromEvent, fromHeader, toBytes } from "./convert.ts";
+import type * as pb from "./generated/rpc.ts";
+import type { LocalMember, MemberClient, MemberConnection } from "./member.ts";
+import { type Handlers, RpcError, type StreamCall } from "./rpc.ts";
+
+/** Of a watch that never came to be, and of progress that speaks for all watches of a stream. */
+const NO_WATCH = -1n;
+/** Responses that wait for a slow reader at most, and then some in the member. */
+const HIGH_WATER = 32;
+
+export function watchHandlers(member: MemberClient): Handlers<typeof pb.WatchService> {
+  return {
+    watch(call) {
+      new WatchStream(member.local, call);
+    },
+  };
+}
+
+class WatchStream {
+  readonly #member: LocalMember;
+  readonly #call: StreamCall<pb.WatchRequest, pb.WatchResponse>;
+  readonly #session: MemberConnection;
+  /** The client's numbers by the session's, and the other way round. */
+  readonly #clientIds = new Map<number, bigint>();
+  readonly #sessionIds = new Map<bigint, number>();
+  #lastId = 0;
+  #nextClientId = 0n;
+
+  constructor(member: LocalMember, call: StreamCall<pb.WatchRequest, pb.WatchResponse>) {
+    this.#member = member;
+    this.#call = call;
+    this.#session = member.dial({
+      message: (message) => {
+        if (message.kind === "watch-response") this.#tell(message.id, message.response);
+      },
+      closed: () => call.end(new RpcError("UNAVAILABLE", "etcdserver: server stopped")),
+    });
+    call.onDrain = () => this.#session.resume();
+    call.onRequest = ({ requestUnion }) => {
+      if (requestUnion?.$case === "createRequest") this.#create(requestUnion.createRequest);
+      else if (requestUnion?.$case === "cancelRequest") this.#cancel(requestUnion.cancelRequest.watchId);
+      else if (requestUnion?.$case === "progressRequest") this.#requestProgress();
+    };
+    // Like etcd's, the stream lives on when its client has nothing more to ask.
+    call.onEnd = () => {};
+    call.onCancel(() => this.#session.close());
+  }
+
+  #create(request: pb.WatchCreateRequest): void {
+    const key = request.key.length === 0 ? "\0" : toBytes(request.key);
+    const rangeEnd = toBytes(request.rangeEnd);
+    if (rangeEnd !== "" && rangeEnd !== FROM_KEY && key >= rangeEnd) {
+      this.#refuse("mvcc: watcher range is empty");
+      return;
+    }
+    const clientId = this.#claimId(request.watchId);
+    if (clientId === undefined) {
+      this.#refuse("mvcc: duplicate watch ID provided on the WatchStream");
+      return;
+    }
+    const id = ++this.#lastId;
+    this.#clientIds.set(id, clientId);
+    this.#sessionIds.set(clientId, id);
+    const { progressNotify, prevKv, fragment } = request;
+    const filters: NonNullable<WatchCreateRequest["filters"]>[number][] = [];
+    if (request.filters.includes(0)) filters.push("no-put");
+    if (request.filters.includes(1)) filters.push("no-delete");
+    const startRevision = Number(request.startRevision);
+    const watch = { key, rangeEnd, startRevision, progressNotify, prevKv, fragment, filters };
+    this.#session.send({ kind: "watch", id, request: watch });
+  }
+
+  /** Undefined if it is in use. */
+  #claimId(wanted: bigint): bigint | undefined {
+    if (wanted !== 0n) return this.#sessionIds.has(wanted) ? undefined : wanted;
+    while (this.#sessionIds.has(this.#nextClientId)) this.#nextClientId++;
+    return this.#nextClientId++;
+  }
+
+  #refuse(cancelReason: string): void {
+    this.#call.send({
+      header: fromHeader(this.#member.node.header()),
+      watchId: NO_WATCH,
+      created: true,
+      canceled: true,
+      compactRevision: 0n,
+      cancelReason,
+      fragment: false,
+      events: [],
+    });
+  }
+
+  #cancel(clientId: bigint): void {
+    const id = this.#sessionIds.get(clientId);
+    if (id !== undefined) this.#session.send({ kind: "watch-cancel", id });
+  }
+
+  #requestProgress(): void {
+    this.#session.send({ kind: "watch-progress", ids: [...this.#clientIds.keys()] });
+  }
+
+  #tell(id: number, response: WatchResponse): void {
+    const clientId = this.#clientIds.get(id);
+    if (clientId === undefined) return;
+    if (response.kind === "canceled") {
+      this.#clientIds.delete(id);
+      this.#sessionIds.delete(clientId);
+    }
+    this.#call.send({
+      header: fromHeader(response.header),
+      watchId: response.requested ? NO_WATCH : clientId,
+      created: response.kind === "created",
+      canceled: response.kind === "canceled",
+      compactRevision: BigInt(response.compactRevision),
+      cancelReason: response.cancelReason,
+      fragment: response.fragment,
+      events: response.events.map(fromEvent),
+    });
+    if (this.#call.buffered > HIGH_WATER) this.#session.pause();
+  }
+}
