@@ -228,6 +228,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     workload: "kv",
   },
   {
+    name: "txn-checked-by-one",
+    area: "txn",
+    mutation:
+      "a transaction that reads at a compacted or future revision fails on the member asked, and there only",
+    reference: "etcd#18667",
+    workload: "replica",
+  },
+  {
     name: "compaction-drops-tombstone",
     area: "watch",
     mutation: "compacting at the revision of a delete loses its event",

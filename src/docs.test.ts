@@ -295,6 +295,7 @@ describe("docs/checkers.md", () => {
     "unique-ids": ["checkers/unique-ids.ts"],
     "total-queue": ["checkers/total-queue.ts"],
     queue: ["checkers/queue.ts"],
+    replica: ["checkers/replica.ts"],
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
     "ground-truth": ["cluster/simulated/ground-truth.ts"],

@@ -9,6 +9,7 @@ import { lock } from "./lock.ts";
 import { none } from "./none.ts";
 import { queue } from "./queue.ts";
 import { registerWorkload } from "./register.ts";
+import { replica } from "./replica.ts";
 import { set } from "./set.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watch } from "./watch.ts";
@@ -24,5 +25,6 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   counter,
   uniqueIds,
   queue,
+  replica,
   none,
 ];

@@ -58,3 +58,10 @@ export interface Applied {
   /** All changes of this command, of one revision, in the order of the operations; empty if nothing changed. */
   readonly events: readonly WatchEvent[];
 }
+
+/** For a planted bug: a transaction that no longer asks for anything that might be compacted, or still to come. */
+export function withoutRanges(command: Command): Command {
+  if (command.kind !== "txn") return command;
+  const writes = (operations: TxnRequest["success"]) => operations.filter(({ kind }) => kind !== "range");
+  return { ...command, success: writes(command.success), failure: writes(command.failure) };
+}

@@ -6,7 +6,7 @@
 import type { Nanos, NodeId } from "../../src/history/op.ts";
 import type { DiskError, NodeRuntime } from "../../src/runtime/runtime.ts";
 import { decodeCommand, encodeCommand } from "../kv/codec.ts";
-import type { Applied, Command } from "../kv/command.ts";
+import { type Applied, type Command, withoutRanges } from "../kv/command.ts";
 import { ErrRequestTooLarge, ErrTooManyRequests } from "../kv/errors.ts";
 import type { ResponseHeader, Revision } from "../kv/request.ts";
 import { Store } from "../kv/store.ts";
@@ -583,7 +583,9 @@ export class Node {
       this.#applyUpdate(entry, update);
       return;
     }
-    const command = decodeCommand(body);
+    let command = decodeCommand(body);
+    if (this.#options.bug === "txn-checked-by-one" && this.#proposals.find(entry.data) === undefined)
+      command = withoutRanges(command);
     const applied = this.#store.apply(command);
     this.#observer?.commandApplied(entry, command, applied);
     this.#leases.applied(command, applied.response);
