@@ -5,9 +5,13 @@
 import type { Checker } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json } from "../src/history/op.ts";
+import { counter } from "./counter.ts";
 import { linearizable, type ObjectCall } from "./linearizable.ts";
 import { type MutexCall, mutex, type RegisterCall, register } from "./models.ts";
+import { queue } from "./queue.ts";
 import { setChecker } from "./set.ts";
+import { totalQueue } from "./total-queue.ts";
+import { uniqueIds } from "./unique-ids.ts";
 
 /** What the notation of a history does not tell. */
 export interface Conventions {
@@ -53,6 +57,30 @@ export const specifications: readonly Specification[] = [
     functions: ["add", "read"],
     fits: (history) => answers(history, "read", Array.isArray),
     checker: () => setChecker({ linearizable: true }) as unknown as Checker,
+  },
+  {
+    name: "counter",
+    summary: "a counter with add and read, whose reads lie between what they must and may contain",
+    functions: ["add", "read"],
+    checker: () => counter as unknown as Checker,
+  },
+  {
+    name: "unique-ids",
+    summary: "identifiers that generate gives out, none of them twice",
+    functions: ["generate"],
+    checker: () => uniqueIds as unknown as Checker,
+  },
+  {
+    name: "total-queue",
+    summary: "a queue of which everything enqueued is dequeued or drained, once, in any order",
+    functions: ["enqueue", "dequeue", "drain"],
+    checker: () => totalQueue as unknown as Checker,
+  },
+  {
+    name: "queue",
+    summary: "a queue that gives first what came in first",
+    functions: ["enqueue", "dequeue", "drain"],
+    checker: () => queue as unknown as Checker,
   },
 ];
 

@@ -1,10 +1,16 @@
 /** Runs a workload, a checker and a fault of your own from code. */
-import type { KvApi } from "../cluster/api.ts";
-import { simulated } from "../cluster/simulated/place.ts";
-import { type Plan, type PlanInput, parsePlan } from "../src/plan.ts";
-import { nodeNames } from "../src/registry.ts";
-import { type Run, run, type Test } from "../src/runner/run.ts";
-import { seededRandom } from "../src/runtime/random.ts";
+import {
+  type KvApi,
+  nodeNames,
+  type Plan,
+  type PlanInput,
+  parsePlan,
+  type Run,
+  run,
+  seededRandom,
+  simulated,
+  type Test,
+} from "faultline";
 import { suspend } from "./suspend.ts";
 import { tally } from "./tally.ts";
 

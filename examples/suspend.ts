@@ -1,7 +1,5 @@
 /** A fault of your own: a virtual machine is suspended, and its wall clock has fallen behind when it wakes. */
-import { spanFault } from "../nemesis/spans.ts";
-import { drawTarget, resolveTarget } from "../nemesis/targets.ts";
-import { SECOND } from "../src/runtime/runtime.ts";
+import { drawTarget, resolveTarget, SECOND, spanFault } from "faultline";
 
 export const suspend = spanFault({
   name: "suspend",

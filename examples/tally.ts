@@ -3,14 +3,23 @@
  * its version, so a read must be at least what was acknowledged before it began, and at most what was asked for
  * before it ended.
  */
-import { Findings, who } from "../checkers/findings.ts";
-import type { KvApi } from "../cluster/api.ts";
-import type { Checker } from "../src/checker.ts";
-import { limit, mix, repeat, untilOk } from "../src/generator/combinators.ts";
-import { eachThread } from "../src/generator/threads.ts";
-import type { Call } from "../src/history/op.ts";
-import { untyped, type WorkloadFactory } from "../src/workload.ts";
-import { attemptRead, attemptWrite, ok } from "../workloads/outcome.ts";
+import {
+  attemptRead,
+  attemptWrite,
+  type Call,
+  type Checker,
+  eachThread,
+  Findings,
+  type KvApi,
+  limit,
+  mix,
+  ok,
+  repeat,
+  untilOk,
+  untyped,
+  type WorkloadFactory,
+  who,
+} from "faultline";
 
 /** What each function takes and gives. A client without one of them does not compile. */
 export type TallySignature = {

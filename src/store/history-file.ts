@@ -2,11 +2,10 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { ColumnsBuilder } from "../history/columns.ts";
-import { detectFormat, type Format } from "../history/formats/format.ts";
+import { detectFormat, type Format, historyFrom } from "../history/formats/format.ts";
 import { readJsonLines } from "../history/formats/json.ts";
 import { FormatError, TextSource } from "../history/formats/text-source.ts";
-import { History, MalformedHistory } from "../history/history.ts";
+import { type History, MalformedHistory } from "../history/history.ts";
 import type { Json } from "../history/op.ts";
 import { UsageError } from "../plan.ts";
 
@@ -36,14 +35,7 @@ export function readHistory(path: string, known?: Format): StoredHistory {
     const format = known ?? detectFormat(source);
     if (format === undefined)
       throw new FormatError("not a history: expected a journal, or Jepsen's operations or log");
-    const builder = new ColumnsBuilder();
-    let events = 0;
-    for (const event of format.read(source)) {
-      builder.add(event);
-      events++;
-    }
-    if (events === 0) throw new UsageError(`${path}: holds no operations`);
-    return { history: new History(builder.build()), format, torn: source.torn };
+    return { history: historyFrom(format, source), format, torn: source.torn };
   });
 }
 

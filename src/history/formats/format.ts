@@ -1,4 +1,6 @@
 /** The notations of histories that are read, and how each is told from the others. */
+import { ColumnsBuilder } from "../columns.ts";
+import { History } from "../history.ts";
 import type { Json, Op } from "../op.ts";
 import { readEdn } from "./edn.ts";
 import { readJournal } from "./journal.ts";
@@ -6,7 +8,7 @@ import { readJsonLines, readJsonValues } from "./json.ts";
 import { areKeyed, withoutKey } from "./keys.ts";
 import { readLog } from "./log.ts";
 import { Numbering, OperationMaps, type RecordedEvent } from "./recorded.ts";
-import { TextSource } from "./text-source.ts";
+import { FormatError, TextSource } from "./text-source.ts";
 
 export interface Format {
   /** What it is, for people. */
@@ -63,6 +65,18 @@ export function detectFormat(source: TextSource): Format | undefined {
   while (source.text.length < SEEN && source.more());
   const head = source.text.replace(/^(?:\s|;[^\n]*\n|\ufeff)+/, "");
   return formats.find((format) => format.recognises(head));
+}
+
+/** The history in a text of that format. Throws FormatError and MalformedHistory. */
+export function historyFrom(format: Format, source: TextSource): History {
+  const builder = new ColumnsBuilder();
+  let events = 0;
+  for (const event of format.read(source)) {
+    builder.add(event);
+    events++;
+  }
+  if (events === 0) throw new FormatError("holds no operations");
+  return new History(builder.build());
 }
 
 type Values = (source: TextSource) => Iterable<Json>;

@@ -1,0 +1,18 @@
+/**
+ * The checkers as a library, `faultline/checkers`: histories in, verdicts out. Pure: it runs wherever JavaScript does,
+ * and nothing of Node's is imported.
+ */
+
+export { type Anomaly, Budget, type Checker, type Validity, type Verdict } from "../src/checker.ts";
+export { FormatError } from "../src/history/formats/text-source.ts";
+export { History, MalformedHistory, type Operation } from "../src/history/history.ts";
+export { parseHistory, printHistory } from "../src/history/notation.ts";
+export type * from "../src/history/op.ts";
+export { type Conventions, guess, type Specification, specifications } from "./catalogue.ts";
+export { checkAll, compose, worst } from "./compose.ts";
+export { Findings, who } from "./findings.ts";
+export { independent } from "./independent.ts";
+export { checkLinearizable, checkWatch, readHistory } from "./library.ts";
+export type { Access, Model } from "./linearizable/model.ts";
+export { asCalled, linearizable, type ObjectCall, type Translation } from "./linearizable.ts";
+export { mutex, type RegisterCall, register, store } from "./models.ts";
