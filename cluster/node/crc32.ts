@@ -1,4 +1,10 @@
 /** CRC-32 as in ISO 3309 and gzip (reflected polynomial 0xEDB88320), sliced by four. */
+import zlib from "node:zlib";
+
+/** Node's own, from 20.15 on. */
+const native = (zlib as { readonly crc32?: (bytes: Uint8Array, seed: number) => number }).crc32;
+/** Below this a call into native code costs more than it saves. */
+const NATIVE_BYTES = 512;
 
 const TABLES = tables();
 
@@ -20,6 +26,7 @@ function tables(): Int32Array {
 
 /** Checksum of bytes[from, to); `seed` continues an earlier one. */
 export function crc32(bytes: Uint8Array, from = 0, to = bytes.length, seed = 0): number {
+  if (native !== undefined && to - from >= NATIVE_BYTES) return native(bytes.subarray(from, to), seed);
   let c = ~seed;
   let at = from;
   for (; at + 4 <= to; at += 4) {
