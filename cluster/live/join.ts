@@ -5,6 +5,7 @@
 import { type Protocol, SECOND } from "../../src/runtime/runtime.ts";
 import type { Member } from "../node/membership.ts";
 import { jsonProtocol } from "../node/protocol.ts";
+import { isObject } from "../node/shape.ts";
 import type { MemberId } from "../raft/message.ts";
 import { EventLoop } from "./event-loop.ts";
 import type { Log } from "./log.ts";
@@ -19,7 +20,7 @@ export type MembersMessage =
   | { readonly type: "ask" }
   | { readonly type: "members"; readonly clusterId: number; readonly members: readonly Member[] };
 
-export const membersProtocol: Protocol<MembersMessage> = jsonProtocol(MEMBERS_PORT);
+export const membersProtocol: Protocol<MembersMessage> = jsonProtocol(MEMBERS_PORT, isObject);
 
 /** How long to look for a member that knows of the new one. */
 const PATIENCE = 20 * SECOND;

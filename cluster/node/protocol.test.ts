@@ -49,8 +49,116 @@ describe("protocols", () => {
     expect(decoded).toMatchObject({ message: { snapshot: { data: bytes(1, 2, 3) } } });
   });
 
+  it("carry names in any script", () => {
+    const request = { kind: "member-update", id: 1, name: "Zoë 日本 😀" } as const;
+    const ask: PeerMessage = { type: "ask-leader", from: 1, to: 2, id: 3, request };
+    expect(peerProtocol.decode(peerProtocol.encode(ask))).toEqual(ask);
+  });
+
   it("refuse what is no message", () => {
-    expect(() => peerProtocol.decode(bytes(123, 123))).toThrow();
-    expect(() => peerProtocol.decode(bytes(52))).toThrow("not a peer message");
+    for (const junk of [bytes(), bytes(123, 123), bytes(2, 0, 0, 0, 52, 50), bytes(255, 255, 255, 255, 1)])
+      expect(() => peerProtocol.decode(junk)).toThrow("not a peer message");
+  });
+});
+
+const envelope = { from: 1, to: 2, term: 3 };
+const change = { changes: [{ type: "remove", member: 2 }], transition: "auto" } as const;
+const data = bytes(1, 2, 3);
+const meta = {
+  index: 7,
+  term: 2,
+  configuration: { voters: [1], votersOutgoing: [2], learners: [3], learnersNext: [4], autoLeave: true },
+};
+/** One of each type. */
+const samples: { readonly [T in PeerMessage["type"]]: PeerMessage & { readonly type: T } } = {
+  append: {
+    type: "append",
+    ...envelope,
+    previousIndex: 4,
+    previousTerm: 3,
+    commit: 4,
+    entries: [
+      { kind: "normal", index: 5, term: 3, data },
+      { kind: "config", index: 6, term: 3, data, change },
+    ],
+  },
+  "append-response": {
+    type: "append-response",
+    ...envelope,
+    index: 1,
+    reject: true,
+    hintIndex: 2,
+    hintTerm: 3,
+  },
+  heartbeat: { type: "heartbeat", ...envelope, commit: 4, context: 5 },
+  "heartbeat-response": { type: "heartbeat-response", ...envelope, context: 5 },
+  vote: { type: "vote", ...envelope, lastIndex: 1, lastTerm: 2, force: false },
+  "pre-vote": { type: "pre-vote", ...envelope, lastIndex: 1, lastTerm: 2, force: false },
+  "vote-response": { type: "vote-response", ...envelope, reject: false },
+  "pre-vote-response": { type: "pre-vote-response", ...envelope, reject: false },
+  snapshot: { type: "snapshot", ...envelope, snapshot: { meta, data } },
+  "timeout-now": { type: "timeout-now", ...envelope },
+  propose: {
+    type: "propose",
+    ...envelope,
+    entries: [
+      { kind: "normal", data: bytes() },
+      { kind: "config", data: bytes(), change },
+    ],
+  },
+  "read-index": { type: "read-index", ...envelope, context: 5 },
+  "read-index-response": { type: "read-index-response", ...envelope, context: 5, index: 6 },
+  "transfer-leader": { type: "transfer-leader", ...envelope, transferee: 2 },
+  hello: { type: "hello", clusterId: 1, from: 1, to: 2 },
+  "ask-leader": {
+    type: "ask-leader",
+    from: 1,
+    to: 2,
+    id: 3,
+    request: { kind: "member-add", id: 4, node: "n4", learner: true },
+  },
+  "leader-answer": {
+    type: "leader-answer",
+    from: 1,
+    to: 2,
+    id: 3,
+    response: { kind: "members", members: [] },
+  },
+};
+
+/** Every value like `value` with one part of it replaced by something else, or left out. */
+function* spoiled(value: unknown): Generator<unknown> {
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null) {
+    yield* [undefined, null, "x", {}, -1, 0.5].filter(
+      (other) => typeof other !== typeof value || other === -1,
+    );
+    if (typeof value === "number") yield 1e300;
+    return;
+  }
+  for (const [field, part] of Object.entries(value))
+    for (const worse of spoiled(part))
+      if (Array.isArray(value)) yield value.map((element, i) => (String(i) === field ? worse : element));
+      else yield { ...value, [field]: worse };
+  yield null;
+  yield "x";
+}
+
+describe.each(Object.entries(samples))("a peer message of type %s", (_type, sample) => {
+  it("crosses the wire", () => {
+    expect(peerProtocol.decode(peerProtocol.encode(sample))).toEqual(sample);
+  });
+
+  it("is refused when any part of it is not what it should be", () => {
+    const accepted = [...spoiled(sample)].filter((message) => {
+      try {
+        peerProtocol.decode(peerProtocol.encode(message as PeerMessage));
+        return true;
+      } catch {
+        return false;
+      }
+    });
+    // What the leader answers is only handed on.
+    const loose = accepted.filter((message) => (message as PeerMessage).type !== "leader-answer");
+    expect(loose).toEqual([]);
   });
 });

@@ -1,13 +1,15 @@
 /**
  * What clients say to a member and members say to each other, and how it crosses a wire: as JSON whose characters
- * are the bytes, since keys and values are byte strings already.
+ * are the bytes, since keys and values are byte strings already; byte arrays follow behind.
  */
 import type { NodeId } from "../../src/history/op.ts";
 import type { Protocol } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses, WatchResponse } from "../api.ts";
 import type { ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
 import type { MemberId, Message } from "../raft/message.ts";
+import { getU32, putU32 } from "./bytes.ts";
 import type { Member, MemberUpdate } from "./membership.ts";
+import { isObject, isPeerMessage, isSnapshotTransfer } from "./shape.ts";
 
 /** Ports of a member: its address is "n1:client", … */
 export const CLIENT_PORT = "client";
@@ -84,34 +86,75 @@ export type SnapshotTransfer =
     }
   | { readonly type: "received" };
 
-export const clientProtocol: Protocol<ClientMessage | ServerMessage> = jsonProtocol("client");
-export const peerProtocol: Protocol<PeerMessage> = jsonProtocol("peer");
-export const snapshotProtocol: Protocol<SnapshotTransfer> = jsonProtocol("snapshot");
+export const clientProtocol: Protocol<ClientMessage | ServerMessage> = jsonProtocol("client", isObject);
+export const peerProtocol: Protocol<PeerMessage> = jsonProtocol("peer", isPeerMessage);
+export const snapshotProtocol: Protocol<SnapshotTransfer> = jsonProtocol("snapshot", isSnapshotTransfer);
 
-/** Byte arrays travel as an object with this one field. */
+/** Stands for a byte array, which follows the JSON: where it begins there, and its length. */
 const BYTES = "$bytes";
+/** Length of the JSON. */
+const HEADER_BYTES = 4;
+/** Characters that are no byte: they have no place in keys and values, but in names they have. */
+const WIDE = /[\u0100-\uffff]/g;
 
-export function jsonProtocol<M>(name: string): Protocol<M> {
+/** `valid`: whether what was decoded is such a message; the node trusts it from there on. */
+export function jsonProtocol<M>(name: string, valid: (message: unknown) => boolean): Protocol<M> {
+  const refuse = (): never => {
+    throw new Error(`not a ${name} message`);
+  };
   return {
     name,
-    encode: (message) => Buffer.from(JSON.stringify(message, withBytes), "latin1"),
+    encode: (message) => {
+      const arrays: Uint8Array[] = [];
+      let length = 0;
+      const text = JSON.stringify(
+        message,
+        function (this: { readonly [field: string]: unknown }, field, value) {
+          // Not `value`: a Buffer has been turned into something else by its own toJSON.
+          const held = this[field];
+          if (!(held instanceof Uint8Array)) return value;
+          arrays.push(held);
+          length += held.length;
+          return { [BYTES]: [length - held.length, held.length] };
+        },
+      ).replace(WIDE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+      const bytes = Buffer.allocUnsafe(HEADER_BYTES + text.length + length);
+      putU32(bytes, 0, text.length);
+      bytes.write(text, HEADER_BYTES, "latin1");
+      let at = HEADER_BYTES + text.length;
+      for (const array of arrays) {
+        bytes.set(array, at);
+        at += array.length;
+      }
+      return bytes;
+    },
     decode: (bytes) => {
-      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-      const message: unknown = JSON.parse(text, toBytes);
-      if (typeof message !== "object" || message === null) throw new Error(`not a ${name} message`);
-      return message as M;
+      const start = bytes.length < HEADER_BYTES ? bytes.length + 1 : HEADER_BYTES + getU32(bytes, 0);
+      if (start > bytes.length) refuse();
+      const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let message: unknown;
+      try {
+        const text = buffer.toString("latin1", HEADER_BYTES, start);
+        message = JSON.parse(text);
+        if (text.includes(BYTES)) message = withArrays(message, bytes.subarray(start));
+      } catch {
+        refuse();
+      }
+      return valid(message) ? (message as M) : refuse();
     },
   };
 }
 
-function withBytes(this: unknown, field: string, value: unknown): unknown {
-  // Not `value`: a Buffer has been turned into something else by its own toJSON.
-  const held = (this as { readonly [field: string]: unknown })[field];
-  if (!(held instanceof Uint8Array)) return value;
-  return { [BYTES]: Buffer.from(held.buffer, held.byteOffset, held.byteLength).toString("latin1") };
-}
-
-function toBytes(_field: string, value: unknown): unknown {
-  if (typeof value !== "object" || value === null || !(BYTES in value)) return value;
-  return new Uint8Array(Buffer.from(value[BYTES] as string, "latin1"));
+/** Puts byte arrays of their own in the places of what stands for them. */
+function withArrays(value: unknown, bytes: Uint8Array): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const fields = value as { [field: string]: unknown };
+  const span = fields[BYTES];
+  if (span !== undefined) {
+    const [from, length] = span as [number, number];
+    if (!(from >= 0 && length >= 0 && from + length <= bytes.length)) throw new RangeError("beyond the end");
+    return new Uint8Array(bytes.subarray(from, from + length));
+  }
+  for (const field in fields) fields[field] = withArrays(fields[field], bytes);
+  return fields;
 }

@@ -1,0 +1,160 @@
+/**
+ * Whether something that came over a wire has the shape of a message between members. The node behind it trusts what
+ * it is given: a field that is missing would otherwise surface as a crash far from here.
+ */
+import type { Entry, Message, Proposal } from "../raft/message.ts";
+import type { LeaderRequest, PeerMessage, SnapshotTransfer } from "./protocol.ts";
+
+type Check = (value: unknown) => boolean;
+/** A check for each field but those that the union is told apart by. */
+type Shape<M, Known extends PropertyKey> = {
+  readonly [F in keyof Omit<M, Known>]-?: Check;
+};
+/** The member of a union that a tag stands for, also when it shares it with other tags. */
+type Case<M, Tag extends keyof M, T> = M extends unknown ? (T extends M[Tag] ? M : never) : never;
+type Shapes<M, Tag extends keyof M, Known extends PropertyKey> = {
+  readonly [T in M[Tag] & string]: Shape<Case<M, Tag, T>, Known>;
+};
+
+export function isObject(value: unknown): value is { readonly [field: string]: unknown } {
+  return typeof value === "object" && value !== null;
+}
+
+/** Ids, terms, indexes, contexts: all that is counted. */
+const number: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const boolean: Check = (value) => typeof value === "boolean";
+const string: Check = (value) => typeof value === "string";
+const bytes: Check = (value) => value instanceof Uint8Array;
+const list =
+  (each: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(each);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const shaped =
+  (shape: { readonly [field: string]: Check }): Check =>
+  (value) =>
+    isObject(value) && Object.entries(shape).every(([field, check]) => check(value[field]));
+
+/** One of a union, told apart by `tag`. */
+function union<M, Tag extends keyof M & string, Known extends PropertyKey>(
+  tag: Tag,
+  common: { readonly [field: string]: Check },
+  shapes: Shapes<M, Tag, Known>,
+): Check {
+  const byTag = new Map(
+    Object.entries<{ readonly [field: string]: Check }>(shapes).map(([name, shape]) => [
+      name,
+      shaped({ ...common, ...shape }),
+    ]),
+  );
+  return (value) => isObject(value) && byTag.get(value[tag] as string)?.(value) === true;
+}
+
+const change = shaped({
+  changes: list(
+    shaped({
+      type: (value) => value === "add-voter" || value === "add-learner" || value === "remove",
+      member: number,
+    }),
+  ),
+  transition: (value) => value === "auto" || value === "implicit" || value === "explicit",
+});
+const entry = union<Entry, "kind", "kind">(
+  "kind",
+  {},
+  {
+    normal: { index: number, term: number, data: bytes },
+    config: { index: number, term: number, data: bytes, change },
+  },
+);
+const proposal = union<Proposal, "kind", "kind">(
+  "kind",
+  {},
+  {
+    normal: { data: bytes },
+    config: { data: bytes, change },
+  },
+);
+const snapshot = shaped({
+  meta: shaped({
+    index: number,
+    term: number,
+    configuration: shaped({
+      voters: list(number),
+      votersOutgoing: list(number),
+      learners: list(number),
+      learnersNext: list(number),
+      autoLeave: boolean,
+    }),
+  }),
+  data: bytes,
+});
+const leaderRequest = union<LeaderRequest, "kind", "kind">(
+  "kind",
+  {},
+  {
+    "lease-keep-alive": { id: string },
+    "lease-time-to-live": { id: string, keys: optional(boolean) },
+    "member-list": {},
+    "member-add": { id: number, node: string, learner: boolean },
+    "member-promote": { id: number },
+    "member-remove": { id: number },
+    "member-update": {
+      id: number,
+      node: optional(string),
+      name: optional(string),
+      clientUrls: optional(list(string)),
+    },
+    "transfer-leader": { to: number },
+  },
+);
+/** Only handed on. */
+const leaderResponse = shaped({ kind: string });
+
+type Addressed = "type" | "from" | "to";
+const addressed = { from: number, to: number };
+const raft = { ...addressed, term: number };
+
+const raftShapes: Shapes<Message, "type", Addressed | "term"> = {
+  append: { previousIndex: number, previousTerm: number, entries: list(entry), commit: number },
+  "append-response": { index: number, reject: boolean, hintIndex: number, hintTerm: number },
+  heartbeat: { commit: number, context: number },
+  "heartbeat-response": { context: number },
+  vote: { lastIndex: number, lastTerm: number, force: boolean },
+  "pre-vote": { lastIndex: number, lastTerm: number, force: boolean },
+  "vote-response": { reject: boolean },
+  "pre-vote-response": { reject: boolean },
+  snapshot: { snapshot },
+  "timeout-now": {},
+  propose: { entries: list(proposal) },
+  "read-index": { context: number },
+  "read-index-response": { context: number, index: number },
+  "transfer-leader": { transferee: number },
+};
+const isRaftMessage = union<Message, "type", Addressed | "term">("type", raft, raftShapes);
+
+type OwnMessage = Exclude<PeerMessage, Message>;
+const isOwnMessage = union<OwnMessage, "type", Addressed>("type", addressed, {
+  hello: { clusterId: number },
+  "ask-leader": { id: number, request: leaderRequest },
+  "leader-answer": { id: number, response: leaderResponse },
+});
+
+export function isPeerMessage(value: unknown): value is PeerMessage {
+  return isRaftMessage(value) || isOwnMessage(value);
+}
+
+export const isSnapshotTransfer = union<SnapshotTransfer, "type", "type">(
+  "type",
+  {},
+  {
+    hello: {
+      clusterId: number,
+      message: (value) => isRaftMessage(value) && (value as Message).type === "snapshot",
+    },
+    received: {},
+  },
+);
