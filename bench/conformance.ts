@@ -11,7 +11,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Model } from "../checkers/linearizable/model.ts";
 import { checkLinearizable, type ObjectCall } from "../checkers/linearizable.ts";
-import { type RegisterCall, register } from "../checkers/models.ts";
+import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { parseEdn } from "../src/history/formats/edn.ts";
 import { History, type Operation } from "../src/history/history.ts";

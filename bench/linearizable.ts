@@ -8,7 +8,7 @@
 
 import { decide } from "../checkers/linearizable/decision.ts";
 import { type Action, PENDING } from "../checkers/linearizable/model.ts";
-import { type RegisterCall, register } from "../checkers/models.ts";
+import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { Budget } from "../src/checker.ts";
 import type { Json } from "../src/history/op.ts";
 import { type Random, seededRandom } from "../src/runtime/random.ts";

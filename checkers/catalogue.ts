@@ -6,8 +6,15 @@ import type { Checker } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json } from "../src/history/op.ts";
 import { counter } from "./counter.ts";
-import { linearizable, type ObjectCall } from "./linearizable.ts";
-import { type MutexCall, mutex, type RegisterCall, register } from "./models.ts";
+import { asCalled, linearizable, type ObjectCall } from "./linearizable.ts";
+import { type CounterCall, counter as sum } from "./models/counter.ts";
+import { etcd } from "./models/etcd.ts";
+import { kv } from "./models/kv.ts";
+import { type MultiRegisterCall, multiRegister, type RegisterStep } from "./models/multi-register.ts";
+import { fencedMutex, type MutexCall, mutex, ownedMutex, reentrantMutex } from "./models/mutex.ts";
+import { fifoQueue, stack, unorderedQueue } from "./models/queue.ts";
+import { type RegisterCall, register } from "./models/register.ts";
+import { set } from "./models/set.ts";
 import { queue } from "./queue.ts";
 import { setChecker } from "./set.ts";
 import { totalQueue } from "./total-queue.ts";
@@ -82,6 +89,82 @@ export const specifications: readonly Specification[] = [
     functions: ["enqueue", "dequeue", "drain"],
     checker: () => queue as unknown as Checker,
   },
+  {
+    name: "owned-mutex",
+    summary: "linearizable: a lock that only the process that acquired it can release",
+    functions: ["acquire", "release"],
+    checker: () => linearizable(ownedMutex, ownerCall),
+  },
+  {
+    name: "reentrant-mutex",
+    summary: "linearizable: the same, which its holder can acquire twice, and must release as often",
+    functions: ["acquire", "release"],
+    checker: () => linearizable(reentrantMutex(), ownerCall),
+  },
+  {
+    name: "fenced-mutex",
+    summary: "linearizable: the same as owned-mutex, with fencing tokens that grow",
+    functions: ["acquire", "release"],
+    checker: () => linearizable(fencedMutex, ownerCall),
+  },
+  {
+    name: "multi-register",
+    summary: "linearizable: registers read and written together, as transactions of [f, register, value]",
+    functions: ["txn"],
+    // The same transactions are made to test isolation.
+    fits: () => false,
+    checker: ({ nilIsUnknown }) => linearizable(multiRegister, transactionCall(nilIsUnknown)),
+  },
+  {
+    name: "kv",
+    summary: "linearizable: a text per key, with get, put and append; a missing one is empty",
+    functions: ["get", "put", "append"],
+    checker: () => linearizable(kv, asCalled),
+  },
+  {
+    name: "etcd",
+    summary: "linearizable: all keys of a store with etcd's revisions, transactions, ranges and leases",
+    functions: ["txn", "grant", "revoke"],
+    fits: () => false,
+    checker: () => linearizable(etcd(), asCalled),
+  },
+  {
+    name: "fifo-queue",
+    summary: "linearizable: a queue, whose values are dequeued in the order they were enqueued in",
+    functions: ["enqueue", "dequeue"],
+    checker: () => linearizable(fifoQueue, asCalled),
+  },
+  {
+    name: "unordered-queue",
+    summary: "linearizable: a bag, whose values are dequeued in any order",
+    functions: ["enqueue", "dequeue"],
+    checker: () => linearizable(unorderedQueue, asCalled),
+  },
+  {
+    name: "stack",
+    summary: "linearizable: a stack, where what was pushed last is popped first",
+    functions: ["push", "pop"],
+    checker: () => linearizable(stack, asCalled),
+  },
+  {
+    name: "linearizable-set",
+    summary: "linearizable: a set with add, remove, contains and read",
+    functions: ["add", "remove", "contains", "read"],
+    fits: (history) => !history.columns.functions.includes("read") || answers(history, "read", Array.isArray),
+    checker: () => linearizable(set, asCalled),
+  },
+  {
+    name: "linearizable-counter",
+    summary: "linearizable: a number with add and read",
+    functions: ["add", "read"],
+    checker: () =>
+      linearizable(sum, (operation) =>
+        // Jepsen repeats what was added.
+        asCalled<CounterCall>(operation).map((call) =>
+          operation.f === "add" ? { ...call, output: call.output === undefined ? undefined : null } : call,
+        ),
+      ),
+  },
 ];
 
 /** The first specification that a history seems to be meant for. */
@@ -126,4 +209,31 @@ function unwrapped(answer: Json): Json {
 
 function mutexCall({ f, input, key = "", output }: Operation): readonly ObjectCall<MutexCall, Json>[] {
   return [{ object: key, input: { f, value: input } as MutexCall, output }];
+}
+
+/** The owner is the process. */
+function ownerCall({ f, key = "", output, process }: Operation): readonly ObjectCall<MutexCall, Json>[] {
+  return [{ object: key, input: { f, value: process } as MutexCall, output }];
+}
+
+/** Steps may be called read and write, too. A read of unknown result is left out: it observed nothing. */
+function transactionCall(nilIsUnknown: boolean) {
+  return ({
+    input,
+    output,
+    key = "",
+  }: Operation): readonly ObjectCall<MultiRegisterCall, readonly RegisterStep[]>[] => {
+    const asked = input as readonly RegisterStep[];
+    const answered = output as readonly RegisterStep[] | undefined;
+    const steps: RegisterStep[] = [];
+    const results: RegisterStep[] = [];
+    asked.forEach(([f, register, value], i) => {
+      const kind = f.startsWith("r") ? "r" : "w";
+      const result = answered?.[i]?.[2] ?? null;
+      if (kind === "r" && result === null && nilIsUnknown) return;
+      steps.push([kind, String(register), kind === "r" ? null : value]);
+      results.push([kind, String(register), kind === "r" ? result : value]);
+    });
+    return [{ object: key, input: { f: "txn", value: steps }, output: answered && results }];
+  };
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { parseHistory } from "../src/history/notation.ts";
 import { asCalled, linearizable } from "./linearizable.ts";
-import { type MutexCall, mutex, type RegisterCall, register } from "./models.ts";
+import { type MutexCall, mutex } from "./models/mutex.ts";
+import { type RegisterCall, register } from "./models/register.ts";
 
 function check(text: string, steps = 100_000): Verdict {
   return linearizable(register(), asCalled<RegisterCall>).check(parseHistory(text), new Budget(steps));

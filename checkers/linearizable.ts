@@ -8,10 +8,12 @@
 import { type Anomaly, Budget, type Checker, type Verdict } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
+import { components } from "./linearizable/components.ts";
 import { type Decision, decide } from "./linearizable/decision.ts";
-import { explain } from "./linearizable/explanation.ts";
+import { type Context, explain } from "./linearizable/explanation.ts";
 import { type Action, type Model, PENDING } from "./linearizable/model.ts";
 import { minimalWitness } from "./linearizable/witness.ts";
+import { register } from "./models/register.ts";
 
 /** What one operation of the history did to one object. */
 export interface ObjectCall<In, Out> {
@@ -62,17 +64,19 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   translate: Translation<S, In, Out>,
   revisionOf: Claim<S> = () => undefined,
 ): Verdict {
-  const parts = partsOf(history, model, translate, revisionOf);
-  // The smallest first: what easy keys leave over is there for the hard ones.
-  const order = [...parts.values()].sort((a, b) => a.actions.length - b.actions.length);
+  const parts = [...partsOf(history, model, translate, revisionOf)].flatMap(([object, part]) =>
+    questionsOf(model, object, part),
+  );
+  // The smallest first: what easy parts leave over is there for the hard ones.
+  parts.sort((a, b) => a.size - b.size);
   const anomalies: Anomaly[] = [];
   const unknown: string[] = [];
   let violations = 0;
   let checked = 0;
   let claimed = 0;
-  order.forEach((part, i) => {
-    const share = new Budget(Math.floor(budget.left / (order.length - i)));
-    const result = decide(model, part.actions, share);
+  parts.forEach((part, i) => {
+    const share = new Budget(Math.floor(budget.left / (parts.length - i)));
+    const result = part.decide(share);
     budget.spend(share.total - share.left);
     if (result.kind === "exhausted") {
       unknown.push(
@@ -80,12 +84,11 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
       );
       return;
     }
-    checked += part.actions.length;
+    checked += part.size;
     if (result.kind === "linearizable" && result.claimed) claimed++;
-    if (result.kind === "violation" && ++violations <= EXPLAINED)
-      anomalies.push(anomalyOf(model, part, result.impossible));
+    if (result.kind === "violation" && ++violations <= EXPLAINED) anomalies.push(part.anomaly(result));
   });
-  const keys = `${parts.size} ${parts.size === 1 ? "object" : "objects"}`;
+  const keys = `${parts.length} ${parts.length === 1 ? "object" : "objects"}`;
   if (violations > 0) {
     const reason = `${violations} of ${keys} ${violations === 1 ? "is" : "are"} not linearizable`;
     return verdict("invalid", reason, checked, anomalies, unknown);
@@ -93,13 +96,12 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   if (unknown.length > 0)
     return verdict("unknown", `the search was cut short: ${unknown[0]}`, checked, [], unknown);
   if (checked === 0) return verdict("unknown", "there was nothing to check", 0, [], []);
-  const how = `${claimed} in the order of their revisions, ${parts.size - claimed} by search`;
+  const how = `${claimed} in the order of their revisions, ${parts.length - claimed} by search`;
   const reason = `${keys} with ${checked} operations are linearizable: ${how}`;
   return verdict("valid", reason, checked, [], []);
 }
 
 interface Part<In, Out> {
-  readonly object: string;
   readonly actions: Action<In, Out>[];
   readonly failed: Action<In, Out>[];
 }
@@ -120,7 +122,7 @@ function partsOf<S extends Signature, State, In, Out>(
       if (output === undefined && model.observes?.(call.input, undefined)) continue;
       let part = parts.get(call.object);
       if (part === undefined) {
-        part = { object: call.object, actions: [], failed: [] };
+        part = { actions: [], failed: [] };
         parts.set(call.object, part);
       }
       (type === "fail" ? part.failed : part.actions).push({
@@ -137,18 +139,71 @@ function partsOf<S extends Signature, State, In, Out>(
   return parts;
 }
 
+/** Whether some operations are linearizable; hides what they are. */
+interface Question {
+  /** How to call what they act on. */
+  readonly object: string;
+  readonly size: number;
+  decide(budget: Budget): Decision;
+  anomaly(violation: Violation): Anomaly;
+}
+
+type Violation = Decision & { readonly kind: "violation" };
+
+/** One for each part of the object that no operation connects with the others; as one of a register if possible. */
+function questionsOf<State, In, Out>(
+  model: Model<State, In, Out>,
+  name: string,
+  { actions, failed }: Part<In, Out>,
+): readonly Question[] {
+  return components(model, actions).map(({ part, positions }) => {
+    const own =
+      positions.length === actions.length
+        ? actions
+        : positions.map((position) => actions[position] as Action<In, Out>);
+    const object = part === "" ? name : name === "" ? part : `${name}/${part}`;
+    const context = { object, actions: own, failed };
+    const told = (witness: readonly number[], impossible: number, name?: string) =>
+      anomalyOf(model, witness, impossible, context, name);
+    const view = model.asRegister?.(own);
+    if (view === undefined) return { object, size: own.length, ...question(model, own, told) };
+    const original = (position: number) => view.positions[position] as number;
+    const inOriginal = (witness: readonly number[], impossible: number) =>
+      told([...new Set(witness.map(original))], original(impossible), view.anomaly);
+    return { object, size: own.length, ...question(register(view.init), view.actions, inOriginal) };
+  });
+}
+
+function question<State, In, Out>(
+  model: Model<State, In, Out>,
+  actions: readonly Action<In, Out>[],
+  told: (witness: readonly number[], impossible: number) => Anomaly,
+): Pick<Question, "decide" | "anomaly"> {
+  return {
+    decide: (budget) => decide(model, actions, budget),
+    anomaly: ({ impossible, witness }) =>
+      told(
+        witness ?? minimalWitness(model, actions, impossible, new Budget(WITNESS_STEPS)).positions,
+        impossible,
+      ),
+  };
+}
+
 function anomalyOf<State, In, Out>(
   model: Model<State, In, Out>,
-  part: Part<In, Out>,
+  positions: readonly number[],
   impossible: number,
+  context: Context<In, Out>,
+  name: string | undefined,
 ): Anomaly {
-  const { positions } = minimalWitness(model, part.actions, impossible, new Budget(WITNESS_STEPS));
-  const witness = positions.map((position) => part.actions[position] as Action<In, Out>);
+  const witness = positions.map((position) => context.actions[position] as Action<In, Out>);
   const indexes = witness.flatMap(({ invoked, completed }) =>
     completed === PENDING ? [invoked] : [invoked, completed],
   );
+  const explanation = explain(model, witness, context.actions[impossible] as Action<In, Out>, context);
   return {
-    ...explain(model, witness, part.actions[impossible] as Action<In, Out>, part),
+    ...explanation,
+    name: name ?? explanation.name,
     guarantee: "linearizability",
     witness: indexes.sort((a, b) => a - b),
   };

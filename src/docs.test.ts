@@ -267,7 +267,7 @@ function anomaliesIn(source: string): string[] {
     ...source.matchAll(/\badd\(\s*((?:[^,"]*"[^"]*")+)[^,"]*,/g),
     ...source.matchAll(/\bname: ("[^"]* [^"]*")/g),
     ...source.matchAll(/\bfound\(\s*("[^"]*")/g),
-    ...source.matchAll(/\bconst name = ([^;]*);/g),
+    ...source.matchAll(/\bconst name =\s([^;]*);/g),
   ];
   return places
     .flatMap(([, place]) => [...(place as string).matchAll(/"([^"]*)"/g)].map(([, name]) => name as string))
@@ -283,7 +283,7 @@ describe("docs/checkers.md", () => {
 
   /** Where each checker's anomalies are named. */
   const sources: { readonly [checker: string]: readonly string[] } = {
-    linearizable: ["checkers/linearizable/explanation.ts"],
+    linearizable: ["checkers/linearizable/explanation.ts", "checkers/models/mutex.ts"],
     revisions: ["checkers/revisions.ts"],
     watch: ["checkers/judged-watch.ts", "checkers/watch-log.ts"],
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],

@@ -57,6 +57,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/runner/": [...ports, "src/history/", "src/generator/", "src/runtime/", "checkers/compose.ts"],
   "src/store/": [...ports, "src/history/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],
+  "checkers/linearizable/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],
   "workloads/": [
     ...ports,
     "src/history/",

@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { linearizable, type ObjectCall } from "../checkers/linearizable.ts";
-import { type RegisterCall, register } from "../checkers/models.ts";
+import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { type Change, type Evidence, revisions, type Sight } from "../checkers/revisions.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { KeyValue, RequestOp, Revision, TxnResponse } from "../cluster/kv/request.ts";

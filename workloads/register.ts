@@ -7,7 +7,7 @@
 import { z } from "zod";
 import type { ObjectCall } from "../checkers/linearizable.ts";
 import { linearizable } from "../checkers/linearizable.ts";
-import { type RegisterCall, register } from "../checkers/models.ts";
+import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { type Evidence, revisions } from "../checkers/revisions.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { Compare, KeyValue, Revision } from "../cluster/kv/request.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
-import { type RegisterCall, register } from "../models.ts";
+import { type RegisterCall, register } from "../models/register.ts";
 import { claimedLinearization } from "./claimed-order.ts";
 import { decide } from "./decision.ts";
 import { isLinearizable } from "./exhaustive.ts";

@@ -14,9 +14,9 @@ const HEADER = 5;
  */
 export class Configurations {
   /** Heads of chains, 0 for none. Its length is a power of two. */
-  #slots = new Int32Array(1 << 10);
+  #slots = new Int32Array(1 << 6);
   /** Entries: next, hash, first missing, state, last word of the window, the window, the pending set. */
-  #arena = new Int32Array(1 << 13);
+  #arena = new Int32Array(1 << 9);
   #used = 1;
   #count = 0;
 

@@ -13,9 +13,10 @@ export type Decision =
   | { readonly kind: "linearizable"; readonly order: readonly number[]; readonly claimed: boolean }
   /**
    * No order gets past the completion of `impossible`: the actions invoked before that event have no
-   * linearization. It is the first such action, unless the budget ended before that was found out.
+   * linearization. It is the first such action, unless the budget ended before that was found out. Or `witness`
+   * has the actions that contradict each other, and `impossible` is the last of them to complete.
    */
-  | { readonly kind: "violation"; readonly impossible: number }
+  | { readonly kind: "violation"; readonly impossible: number; readonly witness?: readonly number[] }
   | (SearchResult & { readonly kind: "exhausted" });
 
 export function decide<State, In, Out>(
@@ -25,6 +26,9 @@ export function decide<State, In, Out>(
 ): Decision {
   const claimed = claimedLinearization(model, actions);
   if (claimed !== undefined) return { kind: "linearizable", order: claimed, claimed: true };
+  const direct = model.direct?.(actions);
+  if (direct?.kind === "linearizable") return { ...direct, claimed: false };
+  if (direct?.kind === "violation") return { ...direct, impossible: lastOf(actions, direct.witness) };
   const result = searchReduced(model, actions, budget);
   if (result.kind === "linearizable") return { ...result, claimed: false };
   if (result.kind === "violation")
@@ -93,4 +97,10 @@ function until<In, Out>(actions: readonly Action<In, Out>[], end: number): reado
 
 function completed<In, Out>(actions: readonly Action<In, Out>[], position: number): number {
   return (actions[position] as Action<In, Out>).completed;
+}
+
+/** The one whose completion is the last, of those that have one. */
+function lastOf<In, Out>(actions: readonly Action<In, Out>[], positions: readonly number[]): number {
+  const required = positions.filter((position) => completed(actions, position) !== PENDING);
+  return required.reduce((last, i) => (completed(actions, i) > completed(actions, last) ? i : last));
 }

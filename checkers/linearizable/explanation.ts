@@ -28,14 +28,16 @@ export function explain<State, In, Out>(
     `${who(action)} ${model.describe?.(action.input, action.output) ?? JSON.stringify([action.input, action.output])}`;
   const of = context.object === "" ? "" : ` of ${context.object}`;
   const list = witness.map(told).join("; ");
+  const name = model.anomaly?.(impossible.input, impossible.output) ?? "nonlinearizable history";
   const unnamed = {
-    name: "nonlinearizable history",
+    name,
     explanation: `No order of these operations${context.object === "" ? "" : ` on ${context.object}`} explains their answers: ${list}.`,
   };
 
   const { reads, writes, excludes } = access(impossible);
   const deed = told(impossible);
   const swap = writes !== undefined;
+  if (model.anomaly !== undefined) return unnamed;
   if (excludes !== undefined)
     return {
       name: "cas that should have succeeded",

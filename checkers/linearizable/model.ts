@@ -5,6 +5,7 @@
  * correctly, only slower or with a longer witness.
  */
 import type { Json, NodeId, Process } from "../../src/history/op.ts";
+import type { RegisterCall } from "../models/register.ts";
 
 export interface Model<State, In, Out> {
   readonly name: string;
@@ -31,9 +32,37 @@ export interface Model<State, In, Out> {
    * compare-and-set. Buys shorter witnesses; undefined if there is none.
    */
   blind?(input: In, output: Out | undefined): { readonly input: In; readonly output: Out } | undefined;
+  /**
+   * The parts of the object that the operation can see or change; undefined: all of it. Operations are decided
+   * apart from those they share no part with, even indirectly. Sound only if the parts are objects of their own,
+   * as linearizability is local.
+   */
+  touches?(input: In, output: Out | undefined): readonly string[] | undefined;
+  /** The same question asked of a register, which has more ways to an answer; undefined where there is none. */
+  asRegister?(actions: readonly Action<In, Out>[]): RegisterView | undefined;
+  /** Decides histories whose structure makes it easy; undefined for the others. Buys all of the search. */
+  direct?(actions: readonly Action<In, Out>[]): DirectDecision | undefined;
   /** The operation in a few words without its subject: "read 3", "wrote 4", "cas from 1 to 2". */
   describe?(input: In, output: Out | undefined): string;
+  /** What the violation is called if this operation can be placed nowhere, unless `access` is to tell. */
+  anomaly?(input: In, output: Out | undefined): string;
 }
+
+/** Operations on a register, linearizable exactly if those they stand for are. */
+export interface RegisterView {
+  readonly init: Json;
+  readonly actions: readonly Action<RegisterCall, Json>[];
+  /** For each of them, the position of the action it stands for; an action may have several, or none. */
+  readonly positions: readonly number[];
+  /** What a violation is called, unless the model is to tell. */
+  readonly anomaly?: string;
+}
+
+export type DirectDecision =
+  /** As positions in the list of actions. */
+  | { readonly kind: "linearizable"; readonly order: readonly number[] }
+  /** The actions that contradict each other: as few as possible, and without a linearization whatever the others do. */
+  | { readonly kind: "violation"; readonly witness: readonly number[] };
 
 /**
  * What one operation reveals of an object that holds a single value. A model that offers `access` promises that

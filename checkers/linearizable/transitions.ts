@@ -14,9 +14,9 @@ export class Transitions<State, In, Out> {
   readonly #ids = new Map<string | number, number>();
   readonly #states: State[] = [];
   /** Open addressing over (state, action); -1 in `#fromState` marks a free slot. */
-  #fromState = new Int32Array(1 << 10).fill(UNUSED);
-  #byAction = new Int32Array(1 << 10);
-  #toState = new Int32Array(1 << 10);
+  #fromState = new Int32Array(1 << 6).fill(UNUSED);
+  #byAction = new Int32Array(1 << 6);
+  #toState = new Int32Array(1 << 6);
   #count = 0;
 
   constructor(model: Model<State, In, Out>, actions: readonly Action<In, Out>[]) {
