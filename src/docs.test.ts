@@ -296,6 +296,7 @@ describe("docs/checkers.md", () => {
     "total-queue": ["checkers/total-queue.ts"],
     queue: ["checkers/queue.ts"],
     replica: ["checkers/replica.ts"],
+    config: ["checkers/config.ts"],
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
     "ground-truth": ["cluster/simulated/ground-truth.ts"],

@@ -20,30 +20,30 @@ function play(workload: string, bug = "", workloadOptions: Options = {}) {
   return run(assemble(plan), { record() {}, messages: false });
 }
 
-describe.each([["replica", ["compact", "delete", "hash", "head", "put", "txn"]]])(
-  "%s workload",
-  (workload, functions) => {
-    it("finds nothing wrong with a healthy cluster, succeeds with each function, and repeats", async () => {
-      const first = await play(workload);
-      expect(first.result.verdicts.find(({ checker }) => checker === workload)).toMatchObject({
-        validity: "valid",
-        anomalies: [],
-      });
-      const succeeded = new Set(first.history.client.filter(({ type }) => type === "ok").map(({ f }) => f));
-      expect([...succeeded].sort()).toEqual(functions);
-      const second = await play(workload);
-      expect(second.history.events).toEqual(first.history.events);
+describe.each([
+  ["replica", ["compact", "delete", "hash", "head", "put", "txn"]],
+  ["config", ["follow", "read", "update"]],
+])("%s workload", (workload, functions) => {
+  it("finds nothing wrong with a healthy cluster, succeeds with each function, and repeats", async () => {
+    const first = await play(workload);
+    expect(first.result.verdicts.find(({ checker }) => checker === workload)).toMatchObject({
+      validity: "valid",
+      anomalies: [],
     });
-  },
-);
+    const succeeded = new Set(first.history.client.filter(({ type }) => type === "ok").map(({ f }) => f));
+    expect([...succeeded].sort()).toEqual(functions);
+    const second = await play(workload);
+    expect(second.history.events).toEqual(first.history.events);
+  });
+});
 
 describe("planted bugs", () => {
-  it.each([["replica", "txn-checked-by-one", "replicas differ"]])(
-    "%s finds %s",
-    async (workload, bug, anomaly) => {
-      const { result } = await play(workload, bug);
-      const names = result.verdicts.flatMap((verdict) => verdict.anomalies.map(({ name }) => name));
-      expect(names).toContain(anomaly);
-    },
-  );
+  it.each([
+    ["replica", "txn-checked-by-one", "replicas differ"],
+    ["config", "watch-splits-txn", "mixed configuration"],
+  ])("%s finds %s", async (workload, bug, anomaly) => {
+    const { result } = await play(workload, bug);
+    const names = result.verdicts.flatMap((verdict) => verdict.anomalies.map(({ name }) => name));
+    expect(names).toContain(anomaly);
+  });
 });

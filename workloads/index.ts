@@ -2,6 +2,7 @@
 import type { KvApi } from "../cluster/api.ts";
 import type { WorkloadFactory } from "../src/workload.ts";
 import { bank } from "./bank.ts";
+import { config } from "./config.ts";
 import { counter } from "./counter.ts";
 import { kvWorkload } from "./kv.ts";
 import { lease } from "./lease.ts";
@@ -26,5 +27,6 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   uniqueIds,
   queue,
   replica,
+  config,
   none,
 ];
