@@ -49,6 +49,18 @@ export const DiskOptions = z.strictObject({
 /** Faults that only members who speak by datagram can feel: a stream puts packets in order again. */
 export const datagramFaults: readonly string[] = ["duplicate", "reorder"];
 
+/** One invocation of a scripted run. */
+export const ScriptedCall = z.strictObject({
+  /** Seconds since the start, to the nanosecond. It waits for its thread if that is busy. */
+  at: z.number().min(0).max(1_000_000),
+  /** A client thread; the nemesis if left out. */
+  thread: z.number().int().min(0).max(9_999).optional(),
+  f: z.string(),
+  key: z.string().optional(),
+  value: json.default(null),
+});
+export type ScriptedCall = z.infer<typeof ScriptedCall>;
+
 export const Plan = z.strictObject({
   version: z.literal(1).default(1),
   system: z.string().default("raftkv"),
@@ -75,6 +87,8 @@ export const Plan = z.strictObject({
   budget: z.number().int().positive().max(Number.MAX_SAFE_INTEGER).default(20_000_000),
   /** Draw sizes, knobs, network, disk and fault classes from the seed; what is set stays an upper frame. */
   swarm: z.boolean().default(false),
+  /** Exactly these invocations, instead of what the workload and the faults would draw, and nothing after them. */
+  script: z.array(ScriptedCall).optional(),
   raftkv: RaftKvOptions.prefault({}),
   network: NetworkOptions.prefault({}),
   disk: DiskOptions.prefault({}),

@@ -12,7 +12,7 @@ import type { Checker } from "./checker.ts";
 import type { Fault } from "./fault.ts";
 import type { NodeId, Signature } from "./history/op.ts";
 import type { Place } from "./place.ts";
-import { datagramFaults, type Plan, parsePlan, suggestion, UsageError } from "./plan.ts";
+import { datagramFaults, type Plan, parsePlan, type ScriptedCall, suggestion, UsageError } from "./plan.ts";
 import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
@@ -95,7 +95,32 @@ export function assemble(plan: Plan): Test<KvApi> {
   if (plan.target?.includes("|") === true) parseGrudge(plan.target, nodeNames(plan.nodes));
   else if (plan.target !== undefined) lookUp("target", plan.target, names);
   if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
-  return { plan, place, workload: createWorkload(factory, plan), faults: chosen, checkers: everyRun };
+  if (plan.script !== undefined) requireScript(plan.script, plan);
+  return {
+    plan,
+    place,
+    workload: createWorkload(factory, plan),
+    faults: chosen,
+    checkers: checkersFor(plan),
+  };
+}
+
+/** A script says itself what is worth doing, and need not heal what it breaks. */
+function checkersFor({ script }: Plan): readonly Checker[] {
+  if (script === undefined) return everyRun;
+  return script.some(({ thread, f }) => thread === undefined && f === "heal-all") ? [liveness] : [];
+}
+
+function requireScript(script: readonly ScriptedCall[], { concurrency, faults: names }: Plan): void {
+  const known = ["heal-core", "heal-all", ...names.flatMap((name) => [`start-${name}`, `heal-${name}`])];
+  script.forEach(({ thread, f }, i) => {
+    if (thread !== undefined && thread >= concurrency)
+      throw new UsageError(
+        `script.${i}: thread ${thread} does not exist; with a concurrency of ${concurrency} the last is ${concurrency - 1}`,
+      );
+    if (thread === undefined && !known.includes(f))
+      throw new UsageError(`script.${i}: the nemesis has no function ${f}; ${suggestion(f, known)}`);
+  });
 }
 
 function createWorkload(factory: WorkloadFactory<KvApi>, plan: Plan): Workload<Signature, KvApi> {

@@ -55,6 +55,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
     ports.map((port) => [port, [...ports, "src/history/", "src/generator/", "src/runtime/"]]),
   ),
   "src/runner/": [...ports, "src/history/", "src/generator/", "src/runtime/", "checkers/compose.ts"],
+  "src/shrink/": [...ports, "src/history/", "src/runner/", "src/runtime/"],
   "src/store/": [...ports, "src/history/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],
   "checkers/linearizable/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],

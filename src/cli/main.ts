@@ -15,6 +15,7 @@ import { listCommand } from "./list.ts";
 import { replayCommand } from "./replay.ts";
 import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
+import { shrinkCommand } from "./shrink.ts";
 import { sweepCommand } from "./sweep.ts";
 
 const USAGE = 254;
@@ -51,6 +52,7 @@ function program(): Command {
     runCommand(),
     sweepCommand(),
     replayCommand(),
+    shrinkCommand(),
     checkCommand(),
     reportCommand(),
     listCommand(),

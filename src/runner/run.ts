@@ -11,12 +11,22 @@ import { Budget, type Checker, type Verdict } from "../checker.ts";
 import type { Fault, Injector } from "../fault.ts";
 import { any } from "../generator/combinators.ts";
 import type { OpGenerator } from "../generator/generator.ts";
+import { script } from "../generator/script.ts";
 import { clients, nemesis } from "../generator/threads.ts";
 import { stagger, timeLimit } from "../generator/timing.ts";
 import { History } from "../history/history.ts";
-import type { Call, Json, Nanos, NodeId, Op, Process, Signature } from "../history/op.ts";
+import {
+  type Call,
+  type Json,
+  type Nanos,
+  NEMESIS,
+  type NodeId,
+  type Op,
+  type Process,
+  type Signature,
+} from "../history/op.ts";
 import type { Place, Stage } from "../place.ts";
-import type { Plan } from "../plan.ts";
+import type { Plan, ScriptedCall } from "../plan.ts";
 import type { FaultSummary, RunResult } from "../result.ts";
 import { SECOND } from "../runtime/runtime.ts";
 import type { Workload } from "../workload.ts";
@@ -147,6 +157,12 @@ class Recording<Api> {
     const first = cluster.nodes[0] as NodeId;
     await workload.setup?.(cluster.api(first));
     this.#enter("load");
+    if (plan.script !== undefined) {
+      await this.#driver.phase(scripted(plan.script));
+      this.#enter("end");
+      this.#driver.close();
+      return;
+    }
     const load: OpGenerator[] = [
       clients(plan.rate > 0 ? stagger(SECOND / plan.rate, workload.generator) : workload.generator),
     ];
@@ -263,6 +279,16 @@ class Recording<Api> {
       }, reject);
     });
   }
+}
+
+function scripted(calls: readonly ScriptedCall[]): OpGenerator {
+  return script(
+    calls.map(({ at, thread, f, key, value }) => ({
+      at: Math.round(at * SECOND),
+      thread: thread ?? NEMESIS,
+      call: key === undefined ? { f, value } : { f, key, value },
+    })),
+  );
 }
 
 const nothing: OpGenerator = { next: () => ({ kind: "done" }), update: () => nothing };

@@ -1,6 +1,7 @@
 /** A worker runs the operations of one thread, one at a time, through the client of the thread's current process. */
 import type { Client } from "../client.ts";
 import type { Call, Nanos, NodeId, Outcome, Process, Signature } from "../history/op.ts";
+import { suggestion, UsageError } from "../plan.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export interface WorkerOptions {
@@ -56,7 +57,11 @@ export class Worker {
       settle({ type: "info", error: "no answer in time" }),
     );
     const handler = client.invoke[call.f];
-    if (handler === undefined) throw new Error(`the client has no function ${call.f}`);
+    // A generator is typed; only a script can ask for what there is not.
+    if (handler === undefined)
+      throw new UsageError(
+        `script: the workload has no function ${call.f}; ${suggestion(call.f, Object.keys(client.invoke))}`,
+      );
     handler(call.value, { key: call.key, signal: this.#abort.signal }).then(settle, (error: unknown) =>
       settle({ type: "info", error: describeError(error) }),
     );
