@@ -80,7 +80,8 @@ it("demonstrates a cluster that survives and one that does not", () => {
   expect(out).toMatch(/^identical, event for event: \d+ events/m);
   expect(code).toBe(0);
   const reports = new Set([...out.matchAll(/\S+\/report\.html/g)].map(([report]) => report));
-  expect(reports.size).toBe(2);
+  expect(out).toMatch(/^Shrunk to \d+ nodes, \d+ faults, \d+ operations in/m);
+  expect(reports.size).toBe(3);
   for (const report of reports) expect(existsSync(join(home, report))).toBe(true);
 });
 
@@ -158,7 +159,7 @@ describe("a run", () => {
     expect(faultline(["replay", "store/latest"])).toMatchObject({
       code: 1,
       out: expect.stringMatching(
-        new RegExp(`^DIFFERENT {2}from event ${line} on[^]*Two runs of this build are equal`),
+        new RegExp(`^DIFFERENT {2}from event ${line} on[sS]*Two runs of this build are equal`),
       ),
     });
   });
@@ -212,12 +213,14 @@ describe("a run that is ended early", () => {
 
 describe("a failure", () => {
   it("found by a sweep is repeated by the line it prints, and judged the same again", () => {
-    const { code, out } = faultline(["sweep", "--bug", "quorum-half", "--seeds", "40", "-d", "30s"]);
+    const { code, out } = faultline([
+      ...["sweep", "--bug", "quorum-half", "--seeds", "40", "-d", "30s", "--shrink-budget", "0"],
+    ]);
     expect(code).toBe(1);
     expect(out).toMatch(/^INVALID/m);
     const line = /repeat: npx faultline (run .*--bug quorum-half .*--seed \d+ .*)/.exec(out)?.[1] as string;
     const found = [latest("history.jsonl"), latest("result.json")];
-    expect(faultline(line.split(" ")).code).toBe(1);
+    expect(faultline([...line.split(" "), "--shrink-budget", "0"]).code).toBe(1);
     expect([latest("history.jsonl"), latest("result.json")]).toEqual(found);
     expect(faultline(["check", "store/latest"])).toMatchObject({
       code: 1,
@@ -226,6 +229,27 @@ describe("a failure", () => {
     expect(faultline(["replay", ...line.split(" ").slice(1)])).toMatchObject({
       code: 1,
       out: expect.stringMatching(/^IDENTICAL/),
+    });
+  });
+
+  it("is shrunk by the run that finds it, to a plan that repeats it", () => {
+    const { code, out } = faultline(["run", "--bug", "quorum-half", "-s", "5", "-d", "20s"]);
+    expect(code).toBe(1);
+    const [, nodes, faults, operations] =
+      /^Shrunk to (\d+) nodes, (\d+) faults, (\d+) operations in/m.exec(out) ?? [];
+    expect(Number(nodes)).toBeLessThanOrEqual(3);
+    expect(Number(faults) + Number(operations)).toBeLessThanOrEqual(10);
+    const small = [latest("history.jsonl"), latest("result.json")];
+    const line = /Shrunk[\s\S]*repeat: npx faultline (run -c \S+)/.exec(out)?.[1] as string;
+    expect(faultline(line.split(" ")).code).toBe(1);
+    expect([latest("history.jsonl"), latest("result.json")]).toEqual(small);
+  });
+
+  it("is the only thing that can be shrunk", () => {
+    faultline(["run", "-s", "1", "-d", "5s", "-f", "none"]);
+    expect(faultline(["shrink"])).toMatchObject({
+      code: 254,
+      err: expect.stringMatching(/breaks no promise: there is nothing to shrink/),
     });
   });
 });

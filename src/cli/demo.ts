@@ -7,10 +7,11 @@ import { Command } from "commander";
 import pc from "picocolors";
 import type { PlanInput } from "../plan.ts";
 import type { RunResult } from "../result.ts";
-import { execute, repeatLine } from "./execute.ts";
+import { execute } from "./execute.ts";
 import { storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
 import { replayRun } from "./replay.ts";
+import { shrinkFailure } from "./shrink.ts";
 import { Status } from "./status.ts";
 import { tryPlan } from "./trial.ts";
 
@@ -22,6 +23,8 @@ const CLEAN: PlanInput = {
   seed: 1,
 };
 const BROKEN: PlanInput = { ...CLEAN, bug: "quorum-half" };
+/** CPU-seconds for shrinking. */
+const SHRINK_BUDGET = "15";
 /** Seeds tried before the hunt is given up. */
 const SEEDS = 50;
 
@@ -47,7 +50,7 @@ async function demonstrate(store: string): Promise<boolean> {
   );
   heading("1. The clean build survives a virtual minute of this.");
   const clean = await execute(CLEAN, store);
-  printResult(clean, repeatLine(CLEAN));
+  printResult(clean);
   if (clean.result.validity !== "valid") return failed("the clean build must be valid");
 
   heading("\n2. The same with a planted bug: half of the members count as a majority.");
@@ -55,7 +58,7 @@ async function demonstrate(store: string): Promise<boolean> {
   if (seed === undefined) return failed(`no client saw the planted bug in ${SEEDS} seeds`);
   const failing: PlanInput = { ...BROKEN, seed };
   const broken = await execute(failing, store);
-  printResult(broken, repeatLine(failing));
+  printResult(broken);
   if (!seenByClients(broken.result)) return failed("the failing seed did not fail again");
 
   heading("\n3. The failing run once more, from its plan alone.");
@@ -63,9 +66,13 @@ async function demonstrate(store: string): Promise<boolean> {
   if (replay.difference !== undefined) return failed(`the replay differs: ${replay.difference}`);
   stdout.write(`${pc.green("identical, event for event")}: ${replay.events} events\n`);
 
+  heading("\n4. The same failure, shrunk to what it takes.");
+  const small = await shrinkFailure(broken, { store, shrinkBudget: SHRINK_BUDGET });
+  if (small === undefined) return failed("the failing run did not shrink");
+
   heading("\nOpen these in a browser; the line under them repeats the failure:");
-  stdout.write(`  ${clean.directory.path}/report.html\n  ${broken.directory.path}/report.html\n`);
-  stdout.write(`  ${repeatLine(failing)}\n`);
+  for (const { directory } of [clean, broken, small]) stdout.write(`  ${directory.path}/report.html\n`);
+  stdout.write(`  ${broken.repeat}\n`);
   return true;
 }
 

@@ -17,6 +17,8 @@ export interface Executed {
   readonly plan: Plan;
   readonly result: RunResult;
   readonly directory: RunDirectory;
+  /** The line that repeats it. */
+  readonly repeat: string;
 }
 
 /** Runs `input` into a new directory under `store`. Throws UsageError before anything is written. */
@@ -24,6 +26,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
   const plan = resolvePlan(input);
   const test = assemble(plan);
   const directory = RunDirectory.create(store, plan, new Date());
+  const repeat = repeatLine(input, directory);
   const journal = directory.openJournal();
   const status = new Status();
   let operations = 0;
@@ -53,11 +56,11 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
     const finished = await run(test, { record, messages: true, judging });
     directory.writeTrace(finished.trace, finished.messages);
     directory.writeResult(finished.result);
-    directory.writeReport(await renderReport(directory.read(), { repeat: repeatLine(input) }));
-    return { plan, result: finished.result, directory };
+    directory.writeReport(await renderReport(directory.read(), { repeat }));
+    return { plan, result: finished.result, directory, repeat };
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new Error(`in the run of ${directory.path}; repeat: ${repeatLine(input)}`, { cause: error });
+    throw new Error(`in the run of ${directory.path}; repeat: ${repeat}`, { cause: error });
   } finally {
     deaf();
     status.clear();
@@ -65,7 +68,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
   }
 }
 
-/** The one line that repeats a run. */
-export function repeatLine(input: PlanInput): string {
-  return `npx faultline run ${planFlags(input)}`;
+/** The one line that repeats the run of `directory`, which `input` describes. A script is too long for a line. */
+export function repeatLine(input: PlanInput, directory: RunDirectory): string {
+  return `npx faultline run ${input.script === undefined ? planFlags(input) : `-c ${directory.path}/plan.json`}`;
 }

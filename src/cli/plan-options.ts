@@ -82,8 +82,10 @@ export function planInput(flags: PlanFlags): PlanInput {
 }
 
 /** The flags that say the same as `input`: paste them behind `faultline run` to repeat it. */
-export function planFlags(input: PlanInput): string {
+export function planFlags(given: PlanInput): string {
   const words: string[] = [];
+  // What is set to its default says nothing, unless a swarm would draw it.
+  const input = given.swarm === true ? given : withoutDefaults(given);
   const { workload, faults, faultInterval, duration, timeout, swarm, version: _, ...rest } = input;
   if (workload !== undefined) words.push("--workload", quote(workload));
   if (faults !== undefined) words.push("--faults", faults.length === 0 ? "none" : quote(faults.join(",")));
@@ -111,6 +113,25 @@ export function planFlags(input: PlanInput): string {
     }
   }
   return words.join(" ");
+}
+
+function withoutDefaults(input: PlanInput): PlanInput {
+  const defaults: Record<string, unknown> = Plan.parse({});
+  const kept = (value: unknown, standard: unknown): unknown => {
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return JSON.stringify(value) === JSON.stringify(standard) ? undefined : value;
+    const fields = (standard ?? {}) as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.entries(value).filter(([name, inner]) => kept(inner, fields[name]) !== undefined),
+    );
+  };
+  return Object.fromEntries(
+    Object.entries(input).flatMap(([name, value]) => {
+      // Names of what was run are worth their place.
+      const left = name === "workload" || name === "seed" ? value : kept(value, defaults[name]);
+      return left === undefined ? [] : [[name, left]];
+    }),
+  );
 }
 
 /** "90", "90s", "1.5m", "2h", "250ms" as seconds. */

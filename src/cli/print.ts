@@ -8,7 +8,7 @@ const colours = { valid: pc.green, invalid: pc.red, unknown: pc.yellow } as cons
 /** Anomalies shown per checker; the report has all. */
 const SHOWN = 3;
 
-export function printResult({ plan, result, directory }: Executed, repeat: string): void {
+export function printResult({ plan, result, directory, repeat }: Executed): void {
   const vacuous = result.vacuous && result.validity === "valid";
   const colour = vacuous ? pc.yellow : colours[result.validity];
   const label = vacuous ? "valid, but vacuous" : result.validity;

@@ -14,7 +14,7 @@ export function reportCommand(): Command {
     .option("-o, --output <file>", "where to write it; into the run directory unless given")
     .action(async (path: string, options: { readonly output?: string }) => {
       const directory = RunDirectory.open(path);
-      const html = await renderReport(directory.read(), { repeat: repeatLine(directory.plan()) });
+      const html = await renderReport(directory.read(), { repeat: repeatLine(directory.plan(), directory) });
       const output = options.output ?? directory.file("report");
       try {
         writeFileSync(output, html);

@@ -2,9 +2,10 @@
 import { randomInt } from "node:crypto";
 import { Command } from "commander";
 import { exitCode } from "../result.ts";
-import { execute, repeatLine } from "./execute.ts";
+import { execute } from "./execute.ts";
 import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
+import { type ShrinkFlags, shrinkFailure, shrinkOption } from "./shrink.ts";
 
 const EXAMPLES = `
 Examples:
@@ -17,12 +18,14 @@ export function runCommand(): Command {
   const command = new Command("run").description("run one plan: boot, break, check, report");
   return addPlanOptions(command)
     .addHelpText("after", EXAMPLES)
+    .addOption(shrinkOption())
     .addOption(storeOption())
-    .action(async (flags: PlanFlags & { readonly store: string }) => {
+    .action(async (flags: PlanFlags & ShrinkFlags) => {
       const asked = planInput(flags);
       const input = asked.seed === undefined ? { ...asked, seed: randomInt(1_000_000_000) } : asked;
       const executed = await execute(input, flags.store);
-      printResult(executed, repeatLine(input));
+      printResult(executed);
+      await shrinkFailure(executed, flags);
       process.exitCode = exitCode(executed.result);
     });
 }

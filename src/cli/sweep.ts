@@ -11,15 +11,15 @@ import { assemble } from "../registry.ts";
 import { exitCode } from "../result.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { toothlessFaults, unreachedSites } from "./coverage.ts";
-import { execute, repeatLine } from "./execute.ts";
+import { execute } from "./execute.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
+import { type ShrinkFlags, shrinkFailure, shrinkOption } from "./shrink.ts";
 import { Status } from "./status.ts";
 import type { SeedResult, SweepTask } from "./sweep-worker.ts";
 
-interface SweepFlags extends PlanFlags {
-  readonly store: string;
+interface SweepFlags extends PlanFlags, ShrinkFlags {
   readonly seeds: string;
   readonly first: string;
   readonly jobs?: string;
@@ -92,6 +92,7 @@ export function sweepCommand(): Command {
     .option("--jobs <count>", "worker threads; one per core unless given")
     .option("--keep-going", "run all seeds, whatever fails")
     .option("--require-sites", "demand that every site was reached by some seed (see: list sites)")
+    .addOption(shrinkOption())
     .addOption(storeOption())
     .addHelpText("after", EXAMPLES)
     .action(async (flags: SweepFlags) => {
@@ -145,7 +146,7 @@ async function conclude(
   input: PlanInput,
   results: readonly SeedResult[],
   cpuSeconds: number,
-  flags: Pick<SweepFlags, "store" | "requireSites">,
+  flags: Pick<SweepFlags, "requireSites" | "store" | "shrinkBudget">,
 ): Promise<void> {
   const virtual = Math.round(results.reduce((sum, result) => sum + result.counts.virtualSeconds, 0));
   const operations = results.reduce((sum, result) => sum + result.counts.operations, 0);
@@ -178,7 +179,8 @@ async function conclude(
   stdout.write(`\nseed ${worst.seed}, found by ${worst.found.join(", ") || "no checker"}:\n`);
   const failing: PlanInput = { ...input, seed: worst.seed };
   const executed = await execute(failing, flags.store);
-  printResult(executed, repeatLine(failing));
+  printResult(executed);
+  await shrinkFailure(executed, flags);
   process.exitCode = exitCode(executed.result);
 }
 

@@ -7,7 +7,7 @@ import { failureOf, shows } from "./failure.ts";
 import { scriptOf, sizeOf } from "./script.ts";
 import { shrink } from "./shrink.ts";
 
-const play = (plan: Plan): Promise<Run> => run(assemble(plan), { record: () => {}, messages: false });
+const play = async (plan: Plan): Promise<Run> => run(assemble(plan), { record: () => {}, messages: false });
 /** Allows so many runs: a budget that is the same on every machine. */
 const runs = (count: number) => {
   let left = count;
@@ -32,13 +32,11 @@ describe("a script", () => {
   it("names what it cannot do", async () => {
     const scripted = (call: object) =>
       resolvePlan({ faults: ["kill"], script: [{ at: 1, f: "read", ...call }] as never });
-    const complaint = async (call: object) => {
-      try {
-        await play(scripted(call));
-      } catch (error) {
-        return error instanceof UsageError ? error.message : error;
-      }
-    };
+    const complaint = (call: object) =>
+      play(scripted(call)).then(
+        () => "none",
+        (error: unknown) => (error instanceof UsageError ? error.message : error),
+      );
     expect(await complaint({ thread: 10 })).toMatch(
       "script.0: thread 10 does not exist; with a concurrency of 10 the last is 9",
     );
@@ -51,7 +49,7 @@ describe("shrink", () => {
   it("keeps the failure and little else", async () => {
     const plan = resolvePlan({ bug: "quorum-half", nodes: 5, duration: 20, rate: 20, seed: 5 });
     const before = await play(plan);
-    const shrunk = await shrink(plan, { run: play, goOn: runs(150) });
+    const shrunk = await shrink(plan, { run: play, goOn: runs(100) });
     expect(shrunk.failure).toEqual(failureOf(before.result));
     const { result } = await play(shrunk.plan);
     expect(shows(result, shrunk.failure)).toBe(true);
