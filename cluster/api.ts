@@ -34,6 +34,8 @@ export type KvRequest =
   | { readonly kind: "lock"; readonly name: kv.Bytes; readonly lease: kv.LeaseId; readonly value?: kv.Bytes }
   | { readonly kind: "unlock"; readonly key: kv.Bytes }
   | kv.AlarmRequest
+  | kv.AuthRequest
+  | kv.AuthQuery
   | { readonly kind: "status" }
   | { readonly kind: "hash" }
   | { readonly kind: "hash-kv"; readonly revision?: kv.Revision }
@@ -78,6 +80,8 @@ export type KvResponses = {
   "hash-kv": { readonly kind: "hash-kv"; readonly hash: number; readonly compactRevision: kv.Revision };
   /** The whole state of the member, as its own snapshots hold it. */
   snapshot: { readonly kind: "snapshot"; readonly data: Uint8Array };
+} & { [K in kv.AuthRequest["kind"]]: kv.AuthResponse } & {
+  [K in kv.AuthQuery["kind"]]: Extract<kv.AuthQueryResponse, { readonly kind: K }>;
 };
 
 export type KvResponse<K extends KvRequest["kind"] = KvRequest["kind"]> = Answer<KvResponses[K]>;

@@ -10,6 +10,18 @@ const KINDS: ReadonlySet<string> = new Set<Command["kind"]>([
   "lease-revoke",
   "lease-checkpoint",
   "alarm",
+  "auth-enable",
+  "auth-disable",
+  "authenticate",
+  "user-add",
+  "user-delete",
+  "user-change-password",
+  "user-grant-role",
+  "user-revoke-role",
+  "role-add",
+  "role-delete",
+  "role-grant-permission",
+  "role-revoke-permission",
 ]);
 
 export function encodeCommand(command: Command): Uint8Array {

@@ -5,6 +5,9 @@
 import type {
   AlarmRequest,
   AlarmResponse,
+  AuthRequest,
+  AuthResponse,
+  Caller,
   CompactRequest,
   CompactResponse,
   DeleteRangeRequest,
@@ -29,7 +32,7 @@ export type LeaseCheckpoint = {
   readonly leases: readonly { readonly id: LeaseId; readonly remaining: number }[];
 };
 
-export type Command =
+type Change =
   | PutRequest
   | DeleteRangeRequest
   | TxnRequest
@@ -39,7 +42,11 @@ export type Command =
     })
   | LeaseRevokeRequest
   | LeaseCheckpoint
-  | AlarmRequest;
+  | AlarmRequest
+  | AuthRequest;
+
+/** A change, and who asks for it: nobody unless it is said. */
+export type Command = Change & { readonly caller?: Caller };
 
 export type CommandResponse =
   | PutResponse
@@ -49,6 +56,7 @@ export type CommandResponse =
   | LeaseGrantResponse
   | LeaseRevokeResponse
   | AlarmResponse
+  | AuthResponse
   | { readonly kind: "lease-checkpoint" };
 
 export interface Applied {

@@ -23,6 +23,33 @@ export const ErrLeaseNotFound = status("NOT_FOUND", "etcdserver: requested lease
 export const ErrLeaseExist = status("FAILED_PRECONDITION", "etcdserver: lease already exists");
 export const ErrLeaseTTLTooLarge = status("OUT_OF_RANGE", "etcdserver: too large lease TTL");
 
+export const ErrRootUserNotExist = status("FAILED_PRECONDITION", "etcdserver: root user does not exist");
+export const ErrRootRoleNotExist = status(
+  "FAILED_PRECONDITION",
+  "etcdserver: root user does not have root role",
+);
+export const ErrUserAlreadyExist = status("FAILED_PRECONDITION", "etcdserver: user name already exists");
+export const ErrUserEmpty = status("INVALID_ARGUMENT", "etcdserver: user name is empty");
+export const ErrUserNotFound = status("FAILED_PRECONDITION", "etcdserver: user name not found");
+export const ErrRoleAlreadyExist = status("FAILED_PRECONDITION", "etcdserver: role name already exists");
+export const ErrRoleNotFound = status("FAILED_PRECONDITION", "etcdserver: role name not found");
+export const ErrRoleEmpty = status("INVALID_ARGUMENT", "etcdserver: role name is empty");
+export const ErrAuthFailed = status(
+  "INVALID_ARGUMENT",
+  "etcdserver: authentication failed, invalid user ID or password",
+);
+export const ErrPermissionNotGiven = status("INVALID_ARGUMENT", "etcdserver: permission not given");
+export const ErrPermissionDenied = status("PERMISSION_DENIED", "etcdserver: permission denied");
+export const ErrRoleNotGranted = status("FAILED_PRECONDITION", "etcdserver: role is not granted to the user");
+export const ErrPermissionNotGranted = status(
+  "FAILED_PRECONDITION",
+  "etcdserver: permission is not granted to the role",
+);
+export const ErrAuthNotEnabled = status("FAILED_PRECONDITION", "etcdserver: authentication is not enabled");
+export const ErrInvalidAuthToken = status("UNAUTHENTICATED", "etcdserver: invalid auth token");
+export const ErrInvalidAuthMgmt = status("INVALID_ARGUMENT", "etcdserver: invalid auth management");
+export const ErrAuthOldRevision = status("INVALID_ARGUMENT", "etcdserver: revision of auth store is old");
+
 export const ErrWatchCanceled = status("CANCELLED", "etcdserver: watch canceled");
 
 export const ErrRequestTooLarge = status("INVALID_ARGUMENT", "etcdserver: request is too large");

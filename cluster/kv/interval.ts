@@ -12,6 +12,27 @@ export function upperBound(rangeEnd: Bytes | undefined): string | undefined {
   return rangeEnd === FROM_KEY ? AFTER_ALL_KEYS : rangeEnd;
 }
 
+/**
+ * Whether the intervals of `granted`, taken together, hold every key of the one spelled by `key` and `rangeEnd`,
+ * and `key` itself, if that one is empty.
+ */
+export function covers(
+  granted: readonly { readonly key: Bytes; readonly rangeEnd: Bytes }[],
+  key: Bytes,
+  rangeEnd: Bytes | undefined,
+): boolean {
+  const single = `${key}\0`;
+  const bound = upperBound(rangeEnd) ?? single;
+  const end = bound > key ? bound : single;
+  let reached: string = key;
+  for (const interval of [...granted].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+    if (interval.key > reached) break;
+    const next = upperBound(interval.rangeEnd) ?? `${interval.key}\0`;
+    if (next > reached) reached = next;
+  }
+  return reached >= end;
+}
+
 /** Whether `candidate` is in the interval; `end` comes from `upperBound`. */
 export function contains(key: Bytes, end: string | undefined, candidate: Bytes): boolean {
   return end === undefined ? candidate === key : candidate >= key && candidate < end;

@@ -2,6 +2,8 @@
  * The store's meaning, as plainly as it can be said: the whole map of keys is kept after every revision, and nothing
  * is fast. It is the oracle for `store.ts`, and shares with it the vocabulary and the checks of a request's form only.
  */
+import { type AuthState, NO_AUTH } from "./auth.ts";
+import { AUTH_OK, refusalOf, stepAuth } from "./auth-model.ts";
 import type { Applied, Command } from "./command.ts";
 import * as errors from "./errors.ts";
 import type {
@@ -34,6 +36,7 @@ export type Model = {
   readonly events: readonly (readonly WatchEvent[])[];
   readonly leases: ReadonlyMap<LeaseId, { readonly ttl: number; readonly remaining: number }>;
   readonly alarms: readonly Alarm[];
+  readonly auth: AuthState;
 };
 
 export const EMPTY_MODEL: Model = {
@@ -42,6 +45,7 @@ export const EMPTY_MODEL: Model = {
   events: [[], []],
   leases: new Map(),
   alarms: [],
+  auth: NO_AUTH,
 };
 
 const LIMITS = { maxTxnOps: 128 };
@@ -66,6 +70,10 @@ export function step(model: Model, command: Command): { readonly model: Model; r
   }
   const malformed = checkRequest(command, LIMITS);
   if (malformed !== undefined) return unchanged(malformed);
+  const denied = refusalOf(model.auth, command.caller, command, (id) =>
+    id === "0" ? [] : attachedKeys(model, id),
+  );
+  if (denied !== undefined) return unchanged(denied);
   const alarmed = alarmRefusal(model, command);
   if (alarmed !== undefined) return unchanged(alarmed);
   switch (command.kind) {
@@ -119,6 +127,10 @@ export function step(model: Model, command: Command): { readonly model: Model; r
       const draft = new Draft(model);
       return draft.finish(draft.run(resolved), model);
     }
+    default: {
+      const auth = stepAuth(model.auth, command);
+      return "kind" in auth ? unchanged(auth) : unchanged(AUTH_OK, { ...model, auth });
+    }
   }
 }
 
@@ -133,7 +145,8 @@ export function range(model: Model, request: RangeRequest): RangeResponse | Stat
 
 /** What the alarms that stand forbid: with corruption everything, without space what stores more. */
 function alarmRefusal(model: Model, command: Command | RangeRequest): StatusError | undefined {
-  if (command.kind === "alarm") return undefined;
+  const data = ["range", "put", "delete-range", "txn", "compact", "lease-grant", "lease-revoke"];
+  if (!data.includes(command.kind)) return undefined;
   if (model.alarms.some(({ alarm }) => alarm === "corrupt")) return errors.ErrCorrupt;
   const full = model.alarms.some(({ alarm }) => alarm === "nospace");
   return full && storesMore(command) ? errors.ErrNoSpace : undefined;

@@ -103,6 +103,51 @@ export type AlarmRequest = {
 };
 export type LeaseRevokeRequest = { readonly kind: "lease-revoke"; readonly id: LeaseId };
 
+/**
+ * Who asks: a user, as of an auth revision, or a member of the cluster for its own purposes. A client that did not
+ * say is nobody.
+ */
+export type Caller = "member" | { readonly user: string; readonly revision: number };
+
+export type Permission = {
+  readonly type: "read" | "write" | "readwrite";
+  readonly key: Bytes;
+  /** "" for the single key. */
+  readonly rangeEnd: Bytes;
+};
+/** Changes of users, roles and rights. Passwords are hashed by whoever takes them from a client. */
+export type AuthRequest =
+  | { readonly kind: "auth-enable" }
+  | { readonly kind: "auth-disable" }
+  /** Records a token, "" for none, for a user whose password was right at `revision`. `issued`: wall clock, ms. */
+  | {
+      readonly kind: "authenticate";
+      readonly name: string;
+      readonly token: string;
+      readonly issued: number;
+      readonly revision: number;
+    }
+  | {
+      readonly kind: "user-add";
+      readonly name: string;
+      readonly password: string;
+      readonly noPassword: boolean;
+    }
+  | { readonly kind: "user-delete"; readonly name: string }
+  | { readonly kind: "user-change-password"; readonly name: string; readonly password: string }
+  | { readonly kind: "user-grant-role" | "user-revoke-role"; readonly name: string; readonly role: string }
+  | { readonly kind: "role-add" | "role-delete"; readonly name: string }
+  | { readonly kind: "role-grant-permission"; readonly name: string; readonly permission: Permission }
+  | {
+      readonly kind: "role-revoke-permission";
+      readonly name: string;
+      readonly key: Bytes;
+      readonly rangeEnd: Bytes;
+    };
+export type AuthQuery =
+  | { readonly kind: "auth-status" | "user-list" | "role-list" }
+  | { readonly kind: "user-get" | "role-get"; readonly name: string };
+
 /** Carried in every answer. Ids are unsigned 64-bit integers in decimal. */
 export type ResponseHeader = {
   readonly clusterId: string;
@@ -135,6 +180,14 @@ export type LeaseGrantResponse = { readonly kind: "lease-grant"; readonly id: Le
 export type LeaseRevokeResponse = { readonly kind: "lease-revoke" };
 /** The alarms that were asked for, or that the request changed. */
 export type AlarmResponse = { readonly kind: "alarm"; readonly alarms: readonly Alarm[] };
+
+export type AuthResponse = { readonly kind: "auth" };
+export type AuthQueryResponse =
+  | { readonly kind: "auth-status"; readonly enabled: boolean; readonly revision: number }
+  | { readonly kind: "user-list"; readonly users: readonly string[] }
+  | { readonly kind: "role-list"; readonly roles: readonly string[] }
+  | { readonly kind: "user-get"; readonly roles: readonly string[] }
+  | { readonly kind: "role-get"; readonly permissions: readonly Permission[] };
 
 /** One change, as watchers see it. `kv.version` is 0 and `kv.value` "" in a delete. */
 export type WatchEvent = {

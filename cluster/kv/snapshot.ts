@@ -2,6 +2,7 @@
  * The store's state as bytes: JSON, whose characters are the bytes. Everything is in a fixed order, so that equal
  * states are equal bytes.
  */
+import type { AuthState } from "./auth.ts";
 import type { Lease } from "./lease-table.ts";
 import type { Alarm, Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
 
@@ -13,6 +14,7 @@ export type State = {
   readonly log: readonly (readonly KeyValue[])[];
   readonly leases: readonly (Omit<Lease, "keys"> & { readonly keys: readonly Bytes[] })[];
   readonly alarms: readonly Alarm[];
+  readonly auth: AuthState;
 };
 
 const FORMAT = "faultline-kv-1";
@@ -40,6 +42,7 @@ export class StateEncoder {
     log: readonly (readonly WatchEvent[])[],
     leases: State["leases"],
     alarms: State["alarms"],
+    auth: AuthState,
   ): Uint8Array {
     if (compactRevision !== this.#compactRevision) {
       this.#compactRevision = compactRevision;
@@ -56,7 +59,10 @@ export class StateEncoder {
     this.#keep(text);
     const rows = leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]);
     const raised = alarms.map(({ alarm, member }) => [alarm, member]);
-    const rest = Buffer.from(`],${JSON.stringify(rows)},${JSON.stringify(raised)}]`, "latin1");
+    const rest = Buffer.from(
+      `],${JSON.stringify(rows)},${JSON.stringify(raised)},${JSON.stringify(auth)}]`,
+      "latin1",
+    );
     return Buffer.concat([this.#kept.subarray(0, this.#length), rest]);
   }
 
@@ -76,7 +82,7 @@ export class StateEncoder {
 export function decodeState(bytes: Uint8Array): State {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
   const document = list(JSON.parse(text));
-  if (document.length !== 6 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
+  if (document.length !== 7 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
   return {
     compactRevision: count(document[1]),
     base: list(document[2]).map(keyValue),
@@ -90,6 +96,7 @@ export function decodeState(bytes: Uint8Array): State {
       if (alarm !== "nospace" && alarm !== "corrupt") throw malformed("an unknown alarm");
       return { alarm, member: string(member) };
     }),
+    auth: authState(document[6]),
   };
 }
 
@@ -107,6 +114,15 @@ function keyValue(value: unknown): KeyValue {
     value: string(bytes),
     lease: string(lease),
   };
+}
+
+function authState(value: unknown): AuthState {
+  const state = value as Partial<AuthState> | null;
+  if (typeof state !== "object" || state === null || typeof state.enabled !== "boolean")
+    throw malformed("users and roles are missing");
+  count(state.revision);
+  for (const part of [state.users, state.roles, state.tokens]) list(part);
+  return state as AuthState;
 }
 
 function list(value: unknown): readonly unknown[] {

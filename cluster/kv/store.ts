@@ -3,16 +3,21 @@
  * A command's outcome depends on the commands applied before and on nothing else, so replicas agree.
  */
 import { AlarmTable } from "./alarm-table.ts";
+import { AuthTable } from "./auth.ts";
 import type { Applied, Command, CommandResponse, LeaseCheckpoint } from "./command.ts";
 import { evaluateCompare } from "./compare.ts";
 import { ErrCompacted, ErrFutureRev, ErrKeyNotFound, ErrLeaseExist, ErrLeaseNotFound } from "./errors.ts";
 import { NO_LEASE } from "./lease-id.ts";
 import { LeaseTable } from "./lease-table.ts";
+import { checkPermission } from "./permissions.ts";
 import { answerRange } from "./range.ts";
 import type {
   Alarm,
   AlarmType,
+  AuthQuery,
+  AuthQueryResponse,
   Bytes,
+  Caller,
   CompactRequest,
   Compare,
   DeleteRangeRequest,
@@ -57,6 +62,7 @@ export class Store {
   #versions: Versions;
   readonly #leases = new LeaseTable();
   readonly #alarms = new AlarmTable();
+  #auth = new AuthTable();
   readonly #encoder = new StateEncoder();
 
   constructor(options: StoreOptions) {
@@ -75,6 +81,7 @@ export class Store {
       for (const key of lease.keys) store.#leases.attach(lease.id, key);
     }
     for (const alarm of state.alarms) store.#alarms.raise(alarm);
+    store.#auth = new AuthTable(state.auth);
     return store;
   }
 
@@ -102,6 +109,20 @@ export class Store {
       this.#versions.commit(NO_EVENTS);
     }
     return { response, revision: this.#versions.revision, events };
+  }
+
+  /** Users, roles and what they may do. */
+  get auth(): Pick<AuthTable, "enabled" | "revision" | "user" | "token" | "checkAdmin"> {
+    return this.#auth;
+  }
+
+  /** Why the caller must not do it, if so. */
+  permit(request: Command | RangeRequest | AuthQuery, caller: Caller | undefined): StatusError | undefined {
+    return checkPermission(this.#auth, this.#leases, request, caller);
+  }
+
+  authQuery(request: AuthQuery): AuthQueryResponse | StatusError {
+    return this.#auth.query(request);
   }
 
   range(request: RangeRequest): RangeResponse | StatusError {
@@ -134,13 +155,15 @@ export class Store {
         keys: this.#bug === "snapshot-omits-attachments" ? [] : [...lease.keys].sort(),
       })),
       this.#alarms.list("none"),
+      this.#auth.state(),
     );
   }
 
   /** 32 bits over the whole state, equal for equal states. Costs nothing: it is kept up to date. */
   hash(): number {
     const { revision, compactRevision, digest } = this.#versions;
-    const parts = [revision, compactRevision, digest, this.#leases.digest, this.#alarms.digest];
+    const tables = [this.#leases.digest, this.#alarms.digest, this.#auth.digest];
+    const parts = [revision, compactRevision, digest, ...tables];
     return hashOf(parts.reduce(mix, 0)) >>> 0;
   }
 
@@ -186,7 +209,7 @@ export class Store {
     if (command.kind === "lease-checkpoint") return this.#checkpoint(command);
     const malformed = checkRequest(command, this.#limits);
     if (malformed !== undefined) return malformed;
-    const refusal = this.#alarms.refusal(command);
+    const refusal = this.permit(command, command.caller) ?? this.#alarms.refusal(command);
     if (refusal !== undefined) return refusal;
     switch (command.kind) {
       case "put":
@@ -203,6 +226,8 @@ export class Store {
         return this.#revoke(command, events);
       case "alarm":
         return { kind: "alarm", alarms: this.#alarms.change(command) };
+      default:
+        return this.#auth.apply(command);
     }
   }
 

@@ -14,6 +14,7 @@ import {
 import { contains, upperBound } from "./interval.ts";
 import type {
   AlarmRequest,
+  AuthRequest,
   Bytes,
   CompactRequest,
   DeleteRangeRequest,
@@ -34,7 +35,13 @@ export const DEFAULT_MAX_TXN_OPS = 128;
 /** Seconds. */
 export const MAX_LEASE_TTL = 9_000_000_000;
 
-type Request = RequestOp | CompactRequest | LeaseGrantRequest | LeaseRevokeRequest | AlarmRequest;
+type Request =
+  | RequestOp
+  | CompactRequest
+  | LeaseGrantRequest
+  | LeaseRevokeRequest
+  | AlarmRequest
+  | AuthRequest;
 
 /** The error etcd answers without looking at the store; undefined when the request is well formed. */
 export function checkRequest(request: Request, limits: Limits): StatusError | undefined {
@@ -51,9 +58,7 @@ export function checkRequest(request: Request, limits: Limits): StatusError | un
       );
     case "lease-grant":
       return request.ttl > MAX_LEASE_TTL ? ErrLeaseTTLTooLarge : undefined;
-    case "compact":
-    case "lease-revoke":
-    case "alarm":
+    default:
       return undefined;
   }
 }

@@ -181,8 +181,9 @@ export class LeaseKeeper {
   }
 
   #propose(command: Command, done: ProposalDone<Applied>): void {
-    if (this.#options.bug === "deposed-leader-revokes") this.#host.propose(command, done);
-    else this.#host.proposeAsLeader(command, done);
+    const own: Command = { ...command, caller: "member" };
+    if (this.#options.bug === "deposed-leader-revokes") this.#host.propose(own, done);
+    else this.#host.proposeAsLeader(own, done);
   }
 
   #now(): Nanos {

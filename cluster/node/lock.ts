@@ -10,7 +10,7 @@ import type { KvRequest, KvResponses } from "../api.ts";
 import type { Applied, Command } from "../kv/command.ts";
 import { ErrLeaseNotFound } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
-import type { Bytes, LeaseId, Revision, StatusError, WatchEvent } from "../kv/request.ts";
+import type { Bytes, Caller, LeaseId, Revision, StatusError, WatchEvent } from "../kv/request.ts";
 import type { Store } from "../kv/store.ts";
 import type { ProposalDone } from "./proposals.ts";
 import type { ReadReady } from "./reads.ts";
@@ -39,6 +39,7 @@ interface Attempt {
   readonly key: Bytes;
   readonly value: Bytes;
   readonly lease: LeaseId;
+  readonly caller: Caller | undefined;
   readonly done: LockDone;
   /** Create revision of the own key; 0 before it exists. */
   revision: Revision;
@@ -55,7 +56,11 @@ export class Locks {
   }
 
   /** Waits as long as it takes; the function returned gives up, and leaves the queue. */
-  lock(request: Extract<KvRequest, { kind: "lock" }>, done: LockDone): () => void {
+  lock(
+    request: Extract<KvRequest, { kind: "lock" }>,
+    caller: Caller | undefined,
+    done: LockDone,
+  ): () => void {
     const { name, lease, value = "" } = request;
     if (lease === NO_LEASE) {
       done(ErrLeaseNotFound);
@@ -63,7 +68,7 @@ export class Locks {
     }
     const prefix = `${name}/`;
     const key = prefix + hexadecimal(lease);
-    const attempt: Attempt = { prefix, key, value, lease, done, revision: 0, ended: false };
+    const attempt: Attempt = { prefix, key, value, lease, caller, done, revision: 0, ended: false };
     this.#enqueue(attempt);
     return () => this.#giveUp(attempt);
   }
@@ -98,7 +103,7 @@ export class Locks {
       success: [{ kind: "put", key, value, lease }],
       failure: [{ kind: "range", key }],
     };
-    this.#host.propose(command, (outcome) => {
+    this.#propose(attempt, command, (outcome) => {
       if (!("response" in outcome)) {
         this.#end(attempt, outcome);
         return;
@@ -126,7 +131,7 @@ export class Locks {
       success: [{ kind: "put", key, value, lease }],
       failure: [],
     };
-    this.#host.propose(command, (outcome) => {
+    this.#propose(attempt, command, (outcome) => {
       if (!("response" in outcome)) this.#end(attempt, outcome);
       else if (outcome.response.kind === "error") this.#end(attempt, outcome.response);
       else if (attempt.ended) this.#leave(attempt);
@@ -195,8 +200,12 @@ export class Locks {
     if (attempt.revision > 0) this.#leave(attempt);
   }
 
-  #leave({ key }: Attempt): void {
-    this.#host.propose({ kind: "delete-range", key }, () => {});
+  #leave(attempt: Attempt): void {
+    this.#propose(attempt, { kind: "delete-range", key: attempt.key }, () => {});
+  }
+
+  #propose({ caller }: Attempt, command: Command, done: ProposalDone<Applied>): void {
+    this.#host.propose(caller === undefined ? command : { ...command, caller }, done);
   }
 }
 

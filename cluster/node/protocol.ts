@@ -5,7 +5,7 @@
 import type { NodeId } from "../../src/history/op.ts";
 import type { Protocol } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses, WatchResponse } from "../api.ts";
-import type { ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
+import type { Caller, ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
 import type { MemberId, Message } from "../raft/message.ts";
 import { getU32, putU32 } from "./bytes.ts";
 import type { Member, MemberUpdate } from "./membership.ts";
@@ -31,8 +31,19 @@ export type MemberResponse =
 
 /** `id` is the client's own number for a request or a watch, never used twice on a connection. */
 export type ClientMessage =
-  | { readonly kind: "request"; readonly id: number; readonly request: KvRequest }
-  | { readonly kind: "member"; readonly id: number; readonly request: MemberRequest }
+  | {
+      readonly kind: "request";
+      readonly id: number;
+      readonly request: KvRequest;
+      /** Nobody, unless it is said. */
+      readonly caller?: Caller;
+    }
+  | {
+      readonly kind: "member";
+      readonly id: number;
+      readonly request: MemberRequest;
+      readonly caller?: Caller;
+    }
   /** The client no longer waits for this request. */
   | { readonly kind: "give-up"; readonly id: number }
   | { readonly kind: "watch"; readonly id: number; readonly request: WatchCreateRequest }

@@ -7,13 +7,14 @@ import { costOf } from "../kv/alarm-table.ts";
 import type { Applied, Command } from "../kv/command.ts";
 import { ErrNoSpace, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
-import type { LeaseId, RequestOp, Revision, StatusError, TxnRequest } from "../kv/request.ts";
+import type { Caller, LeaseId, RequestOp, Revision, StatusError, TxnRequest } from "../kv/request.ts";
 import { isReadOnly, type Store } from "../kv/store.ts";
 import { checkRequest, type Limits } from "../kv/validate.ts";
 import type { MemberId, RaftCore } from "../raft/message.ts";
 import type { LeaderRequests } from "./leader-requests.ts";
 import type { Locks } from "./lock.ts";
 import type { ProposalDone } from "./proposals.ts";
+import type { MemberRequest } from "./protocol.ts";
 import type { ReadReady } from "./reads.ts";
 
 export type Answer = KvResponses[KvRequest["kind"]];
@@ -57,7 +58,7 @@ export class Requests {
   }
 
   /** Returns, for a request that may wait for ever, what to call when its client no longer waits. */
-  handle(request: KvRequest, reply: Reply): (() => void) | undefined {
+  handle(request: KvRequest, caller: Caller | undefined, reply: Reply): (() => void) | undefined {
     const host = this.#host;
     const { learners } = host.raft.configuration;
     if (learners.length > 0 && learners.includes(host.self) && !servedByLearner(request)) {
@@ -66,57 +67,95 @@ export class Requests {
     }
     switch (request.kind) {
       case "range":
-        this.#read(request.serializable === true, reply, () => host.store.range(request));
+        this.#read(
+          request.serializable === true,
+          reply,
+          () => host.store.permit(request, caller) ?? host.store.range(request),
+        );
         return undefined;
       case "txn":
         if (isReadOnly(request))
-          this.#read(isSerializable(request), reply, () => host.store.readTxn(request));
-        else this.#write(request, reply);
+          this.#read(
+            isSerializable(request),
+            reply,
+            () => host.store.permit(request, caller) ?? host.store.readTxn(request),
+          );
+        else this.#write(request, caller, reply);
         return undefined;
       case "put":
       case "delete-range":
       case "compact":
       case "lease-revoke":
-        this.#write(request, reply);
+        this.#write(request, caller, reply);
         return undefined;
       case "lease-grant": {
         const id = request.id === NO_LEASE ? this.#newLease() : request.id;
-        this.#write({ kind: "lease-grant", id, ttl: Math.max(request.ttl, this.#minTtl) }, reply);
+        const ttl = Math.max(request.ttl, this.#minTtl);
+        this.#write({ kind: "lease-grant", id, ttl }, caller, reply);
         return undefined;
       }
       case "lease-keep-alive":
       case "lease-time-to-live":
-        host.leaderRequests.ask(request, (response) => reply(response as Answer, host.store.revision));
+        host.leaderRequests.ask(request, (response) => {
+          reply(this.#mayTell(response as Answer, caller) ?? (response as Answer), host.store.revision);
+        });
         return undefined;
       case "lease-leases":
         reply({ kind: "lease-leases", leases: host.store.leaseIds() }, host.store.revision);
         return undefined;
       case "lock":
-        return host.locks.lock(request, (outcome) => reply(outcome, host.store.revision));
+        return host.locks.lock(request, caller, (outcome) => reply(outcome, host.store.revision));
       case "unlock":
-        this.#propose({ kind: "delete-range", key: request.key }, (answer, revision) => {
+        this.#propose({ kind: "delete-range", key: request.key }, caller, (answer, revision) => {
           reply(answer.kind === "error" ? answer : { kind: "unlock" }, revision);
         });
         return undefined;
       case "alarm":
-        if (request.action !== "get") this.#propose(request, reply);
+        if (request.action !== "get") this.#propose(request, caller, reply);
         else this.#read(false, reply, () => ({ kind: "alarm", alarms: host.store.alarms(request.alarm) }));
         return undefined;
       case "status":
         reply(this.#status(), host.store.revision);
         return undefined;
       case "hash":
-        reply({ kind: "hash", hash: host.store.hash() }, host.store.revision);
-        return undefined;
+      case "hash-kv":
       case "snapshot":
-        reply({ kind: "snapshot", data: host.state() }, host.store.revision);
+        reply(host.store.auth.checkAdmin(caller) ?? this.#inspect(request), host.store.revision);
         return undefined;
-      case "hash-kv": {
-        const found = host.store.hashKv(request.revision ?? 0);
-        reply("code" in found ? found : { kind: "hash-kv", ...found }, host.store.revision);
+      case "auth-status":
+      case "user-list":
+      case "user-get":
+      case "role-list":
+      case "role-get":
+        this.#read(false, reply, () => host.store.permit(request, caller) ?? host.store.authQuery(request));
         return undefined;
-      }
+      default:
+        this.#propose(request, caller, reply);
+        return undefined;
     }
+  }
+
+  /** Why the caller must not have the cluster changed, if so. */
+  checkMember(request: MemberRequest, caller: Caller | undefined): StatusError | undefined {
+    return request.kind === "member-list" ? undefined : this.#host.store.auth.checkAdmin(caller);
+  }
+
+  /** The keys of a lease are told to those who may read them. */
+  #mayTell(answer: Answer | StatusError, caller: Caller | undefined): StatusError | undefined {
+    if (answer.kind !== "lease-time-to-live") return undefined;
+    for (const key of answer.keys) {
+      const refusal = this.#host.store.permit({ kind: "range", key }, caller);
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
+  #inspect(request: Extract<KvRequest, { kind: "hash" | "hash-kv" | "snapshot" }>): Answer | StatusError {
+    const { store } = this.#host;
+    if (request.kind === "hash") return { kind: "hash", hash: store.hash() };
+    if (request.kind === "snapshot") return { kind: "snapshot", data: this.#host.state() };
+    const found = store.hashKv(request.revision ?? 0);
+    return "code" in found ? found : { kind: "hash-kv", ...found };
   }
 
   #read(local: boolean, reply: Reply, look: () => Answer | StatusError): void {
@@ -128,10 +167,14 @@ export class Requests {
     host.linearizable((error) => reply(error ?? look(), host.store.revision));
   }
 
-  #write(command: Exclude<Command, { kind: "lease-checkpoint" }>, reply: Reply): void {
+  #write(
+    command: Exclude<Command, { kind: "lease-checkpoint" }>,
+    caller: Caller | undefined,
+    reply: Reply,
+  ): void {
     const refusal = checkRequest(command, this.#limits) ?? this.#checkSpace(command);
     if (refusal !== undefined) reply(refusal, this.#host.store.revision);
-    else this.#propose(command, reply);
+    else this.#propose(command, caller, reply);
   }
 
   /** Raises the alarm instead of storing what exceeds the quota. */
@@ -140,13 +183,19 @@ export class Requests {
     if (this.#quotaBytes === 0) return undefined;
     const cost = costOf(command);
     if (cost === 0 || store.approximateBytes() + cost < this.#quotaBytes) return undefined;
-    const alarm: Command = { kind: "alarm", action: "activate", member: String(self), alarm: "nospace" };
+    const alarm: Command = {
+      kind: "alarm",
+      action: "activate",
+      member: String(self),
+      alarm: "nospace",
+      caller: "member",
+    };
     this.#host.propose(alarm, () => {});
     return ErrNoSpace;
   }
 
-  #propose(command: Command, reply: Reply): void {
-    this.#host.propose(command, (outcome) => {
+  #propose(command: Command, caller: Caller | undefined, reply: Reply): void {
+    this.#host.propose(caller === undefined ? command : { ...command, caller }, (outcome) => {
       if ("response" in outcome) reply(outcome.response as Answer | StatusError, outcome.revision);
       else reply(outcome, this.#host.store.revision);
     });

@@ -4,13 +4,7 @@ import type { WatchResponse } from "../api.ts";
 import type { ResponseHeader, Revision, StatusError } from "../kv/request.ts";
 import type { WatchHub } from "../kv/watch.ts";
 import type { LeaderRequests } from "./leader-requests.ts";
-import {
-  CLIENT_PORT,
-  type ClientMessage,
-  clientProtocol,
-  type MemberRequest,
-  type ServerMessage,
-} from "./protocol.ts";
+import { CLIENT_PORT, type ClientMessage, clientProtocol, type ServerMessage } from "./protocol.ts";
 import type { Answer, Requests } from "./requests.ts";
 
 type Wire = ClientMessage | ServerMessage;
@@ -135,7 +129,7 @@ class Session implements ConnectionHandlers<Wire> {
         this.#request(message);
         break;
       case "member":
-        this.#member(message.id, message.request);
+        this.#member(message);
         break;
       case "give-up":
         this.#giveUps.get(message.id)?.();
@@ -199,8 +193,8 @@ class Session implements ConnectionHandlers<Wire> {
     for (const watch of this.#watches.values()) this.#host.hub.pause(watch);
   }
 
-  #request({ id, request }: Extract<ClientMessage, { kind: "request" }>): void {
-    const giveUp = this.#host.requests.handle(request, (answer, revision) => {
+  #request({ id, request, caller }: Extract<ClientMessage, { kind: "request" }>): void {
+    const giveUp = this.#host.requests.handle(request, caller, (answer, revision) => {
       this.#giveUps.delete(id);
       this.#answer(id, answer, revision);
     });
@@ -212,7 +206,12 @@ class Session implements ConnectionHandlers<Wire> {
     else this.#send({ kind: "response", id, header: this.#host.header(revision), response: answer });
   }
 
-  #member(id: number, request: MemberRequest): void {
+  #member({ id, request, caller }: Extract<ClientMessage, { kind: "member" }>): void {
+    const refusal = this.#host.requests.checkMember(request, caller);
+    if (refusal !== undefined) {
+      this.#send({ kind: "error", id, error: refusal });
+      return;
+    }
     this.#host.leaderRequests.ask(request, (response) => {
       if (response.kind === "error") this.#send({ kind: "error", id, error: response });
       else if (response.kind === "members" || response.kind === "leader-transferred")
