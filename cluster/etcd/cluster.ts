@@ -11,10 +11,10 @@ const ID_BYTES = 6;
 
 export function clusterHandlers(member: MemberClient): Handlers<typeof pb.ClusterService> {
   return {
-    async memberAdd({ peerURLs, isLearner }) {
+    async memberAdd({ peerURLs, isLearner }, call) {
       const node = nodeOf(peerURLs);
       const id = newId(peerURLs);
-      const answer = await member.member({ kind: "member-add", id, node, learner: isLearner });
+      const answer = await member.member({ kind: "member-add", id, node, learner: isLearner }, call);
       const members = membersOf(answer);
       return {
         header: fromHeader(answer.header),
@@ -22,25 +22,25 @@ export function clusterHandlers(member: MemberClient): Handlers<typeof pb.Cluste
         members,
       };
     },
-    async memberRemove({ ID }) {
-      const answer = await member.member({ kind: "member-remove", id: Number(ID) });
+    async memberRemove({ ID }, call) {
+      const answer = await member.member({ kind: "member-remove", id: Number(ID) }, call);
       return { header: fromHeader(answer.header), members: membersOf(answer) };
     },
-    async memberUpdate({ ID, peerURLs }) {
+    async memberUpdate({ ID, peerURLs }, call) {
       const node = nodeOf(peerURLs);
-      const answer = await member.member({ kind: "member-update", id: Number(ID), node });
+      const answer = await member.member({ kind: "member-update", id: Number(ID), node }, call);
       return { header: fromHeader(answer.header), members: membersOf(answer) };
     },
-    async memberList({ linearizable }) {
+    async memberList({ linearizable }, call) {
       if (linearizable) {
-        const answer = await member.member({ kind: "member-list" });
+        const answer = await member.member({ kind: "member-list" }, call);
         return { header: fromHeader(answer.header), members: membersOf(answer) };
       }
       const { node } = member.local;
       return { header: fromHeader(node.header()), members: node.members().map(fromMember) };
     },
-    async memberPromote({ ID }) {
-      const answer = await member.member({ kind: "member-promote", id: Number(ID) });
+    async memberPromote({ ID }, call) {
+      const answer = await member.member({ kind: "member-promote", id: Number(ID) }, call);
       return { header: fromHeader(answer.header), members: membersOf(answer) };
     },
   };

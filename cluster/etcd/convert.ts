@@ -13,6 +13,15 @@ export function fromBytes(bytes: kv.Bytes): Buffer {
   return Buffer.from(bytes, "latin1");
 }
 
+/** Names of users and roles are text in etcd's messages and bytes, those of UTF-8, in the store. */
+export function fromText(text: string): kv.Bytes {
+  return Buffer.from(text, "utf8").toString("latin1");
+}
+
+export function toText(bytes: kv.Bytes): string {
+  return Buffer.from(bytes, "latin1").toString("utf8");
+}
+
 export function fromHeader(header: kv.ResponseHeader): pb.ResponseHeader {
   return {
     clusterId: BigInt(header.clusterId),

@@ -5,7 +5,7 @@ import type { AlarmRequest, AlarmType } from "../kv/request.ts";
 import { fromHeader } from "./convert.ts";
 import type { AlarmMember, MaintenanceService } from "./generated/rpc.ts";
 import type { MemberClient } from "./member.ts";
-import { type Handlers, RpcError } from "./rpc.ts";
+import { type Call, type Handlers, RpcError } from "./rpc.ts";
 
 /** The version of etcd's API that is spoken here. */
 export const API_VERSION = "3.5.16";
@@ -28,6 +28,11 @@ export function maintenanceHandlers(
   member: MemberClient,
   { quotaBytes }: MaintenanceOptions,
 ): Handlers<typeof MaintenanceService> {
+  const administrator = async (call: Call): Promise<void> => {
+    const { caller } = await member.caller(call);
+    const refusal = member.local.node.store.auth.checkAdmin(caller);
+    if (refusal !== undefined) throw RpcError.of(refusal);
+  };
   return {
     async alarm(request, call) {
       const action = ACTIONS[request.action];
@@ -67,7 +72,10 @@ export function maintenanceHandlers(
       };
     },
     // What is deleted leaves no holes behind here.
-    defragment: async () => ({ header: undefined }),
+    async defragment(_, call) {
+      await administrator(call);
+      return { header: undefined };
+    },
     async hash(_, call) {
       const { header, hash } = await member.request({ kind: "hash" }, call);
       return { header: fromHeader(header), hash };
@@ -106,13 +114,14 @@ export function maintenanceHandlers(
         );
       };
     },
-    async moveLeader({ targetID }) {
+    async moveLeader({ targetID }, call) {
       const { node } = member.local;
       if (node.leader !== node.member) throw RpcError.of(ErrNotLeader);
-      const { header } = await member.member({ kind: "transfer-leader", to: Number(targetID) });
+      const { header } = await member.member({ kind: "transfer-leader", to: Number(targetID) }, call);
       return { header: fromHeader(header) };
     },
-    async downgrade({ action, version }) {
+    async downgrade({ action, version }, call) {
+      await administrator(call);
       if (action === 2) throw new RpcError("FAILED_PRECONDITION", "etcdserver: no inflight downgrade job");
       if (action !== 0 && action !== 1) throw new RpcError("UNKNOWN", "etcdserver: unknown method");
       if (!/^\d+\.\d+(\.\d+)?$/.test(version))

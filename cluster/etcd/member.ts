@@ -1,14 +1,15 @@
 /** The member behind the edge: requests as promises, and connections for streams. */
 import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponse } from "../api.ts";
-import type { ResponseHeader } from "../kv/request.ts";
+import type { Caller, ResponseHeader } from "../kv/request.ts";
 import type { Node } from "../node/node.ts";
 import type { ClientMessage, MemberRequest, MemberResponse, ServerMessage } from "../node/protocol.ts";
+import type { Authentication } from "./authentication.ts";
 import { type Call, RpcError } from "./rpc.ts";
 
 /** A member in the same process. */
 export interface LocalMember {
-  readonly node: Pick<Node, "member" | "leader" | "learner" | "members" | "header">;
+  readonly node: Pick<Node, "member" | "leader" | "learner" | "members" | "header" | "store">;
   /** A connection of its own, as any client's. */
   dial(handlers: ConnectionHandlers<ServerMessage>): MemberConnection;
 }
@@ -33,33 +34,47 @@ const STOPPED = "etcdserver: server stopped";
 /** All requests of the edge, over one connection. */
 export class MemberClient {
   readonly local: LocalMember;
+  readonly #authentication: Authentication;
   readonly #connection: MemberConnection;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #closed = false;
 
-  constructor(local: LocalMember) {
+  constructor(local: LocalMember, authentication: Authentication) {
     this.local = local;
+    this.#authentication = authentication;
     this.#connection = local.dial({
       message: (message) => this.#received(message),
       closed: () => this.#ended(),
     });
   }
 
-  /** Rejects with RpcError. When the call is cancelled, the member gives up what may wait for ever. */
-  request<R extends KvRequest>(request: R, call?: Call): Promise<KvResponse<R["kind"]>> {
+  /**
+   * On behalf of a call's client, or without one, of the member itself. Rejects with RpcError. When the call is
+   * cancelled, the member gives up what may wait for ever.
+   */
+  async request<R extends KvRequest>(request: R, call?: Call): Promise<KvResponse<R["kind"]>> {
+    const caller = await this.caller(call);
     return new Promise((resolve, reject) => {
       const id = this.#add(resolve, reject);
-      this.#connection.send({ kind: "request", id, request });
+      this.#connection.send({ kind: "request", id, request, ...caller });
       call?.onCancel(() => this.#giveUp(id));
     });
   }
 
   /** Rejects with RpcError. */
-  member(request: MemberRequest): Promise<MemberAnswer> {
+  async member(request: MemberRequest, call: Call): Promise<MemberAnswer> {
+    const caller = await this.caller(call);
     return new Promise((resolve, reject) => {
-      this.#connection.send({ kind: "member", id: this.#add(resolve, reject), request });
+      this.#connection.send({ kind: "member", id: this.#add(resolve, reject), request, ...caller });
     });
+  }
+
+  /** Who asks, if anybody does. Rejects with RpcError when the client's token is nobody's. */
+  async caller(call: Call | undefined): Promise<{ readonly caller?: Caller }> {
+    if (call === undefined) return { caller: "member" };
+    const caller = await this.#authentication.caller(call);
+    return caller === undefined ? {} : { caller };
   }
 
   close(): void {

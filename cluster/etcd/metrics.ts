@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { API_VERSION } from "./maintenance.ts";
 import type { LocalMember } from "./member.ts";
+import { goCode } from "./rpc.ts";
 
 export class EdgeMetrics {
   readonly #registry = new Registry();
@@ -58,7 +59,7 @@ export class EdgeMetrics {
   /** A call has ended. `path` is "/package.Service/Method". */
   ended(path: string, code: string): void {
     const [, service = "", method = ""] = path.split("/");
-    this.#handled.inc({ grpc_service: service, grpc_method: method, grpc_code: codeName(code) });
+    this.#handled.inc({ grpc_service: service, grpc_method: method, grpc_code: goCode(code) });
   }
 
   get contentType(): string {
@@ -68,11 +69,4 @@ export class EdgeMetrics {
   text(): Promise<string> {
     return this.#registry.metrics();
   }
-}
-
-/** As Go's gRPC library writes codes: "InvalidArgument". */
-function codeName(code: string): string {
-  if (code === "OK") return code;
-  if (code === "CANCELLED") return "Canceled";
-  return code.toLowerCase().replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -22,6 +22,13 @@ export const STATUS_NUMBERS: { readonly [code in StatusCode]: number } = {
   UNAUTHENTICATED: 16,
 };
 
+/** As Go's gRPC library writes codes: "InvalidArgument". */
+export function goCode(code: string): string {
+  if (code === "OK") return code;
+  if (code === "CANCELLED") return "Canceled";
+  return code.toLowerCase().replace(/(?:^|_)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
 /** What a handler throws: it becomes the call's status. */
 export class RpcError extends Error {
   override readonly name = "RpcError";

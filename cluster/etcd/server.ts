@@ -5,6 +5,8 @@
 import http from "node:http";
 import net from "node:net";
 import tls from "node:tls";
+import { authHandlers } from "./auth.ts";
+import { Authentication } from "./authentication.ts";
 import { clusterHandlers } from "./cluster.ts";
 import { electionHandlers } from "./election.ts";
 import { gateway } from "./gateway.ts";
@@ -12,6 +14,7 @@ import { ElectionService } from "./generated/election.ts";
 import { HealthService } from "./generated/health.ts";
 import { LockService } from "./generated/lock.ts";
 import {
+  AuthService,
   ClusterService,
   KVService,
   LeaseService,
@@ -47,6 +50,10 @@ export interface EdgeOptions {
   readonly maxRequestBytes?: number;
   /** The member's quota, for those who ask; 0 for none. */
   readonly quotaBytes?: number;
+  /** What etcd's --auth-token takes; "simple" unless told otherwise. */
+  readonly authToken?: string;
+  /** How much work hashing a password is, 4 to 31; 10 unless told otherwise. */
+  readonly bcryptCost?: number;
 }
 
 export interface Edge {
@@ -55,6 +62,7 @@ export interface Edge {
   close(): Promise<void>;
 }
 
+const BCRYPT_COST = 10;
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 /** How HTTP/2 begins; no method of HTTP/1 does. */
 const PREFACE = "PRI";
@@ -63,7 +71,8 @@ const PATIENCE_MS = 10_000;
 
 /** Serves etcd's API for a member. Rejects if it cannot listen. */
 export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promise<Edge> {
-  const member = new MemberClient(local);
+  const authentication = new Authentication(local, options.authToken);
+  const member = new MemberClient(local, authentication);
   const metrics = new EdgeMetrics(local);
   const guard = requireLeader(local);
   const services = [
@@ -72,6 +81,10 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
     ...bind(LeaseService, leaseHandlers(member)),
     ...bind(ClusterService, clusterHandlers(member)),
     ...bind(MaintenanceService, maintenanceHandlers(member, { quotaBytes: options.quotaBytes ?? 0 })),
+    ...bind(
+      AuthService,
+      authHandlers(member, authentication, { bcryptCost: options.bcryptCost ?? BCRYPT_COST }),
+    ),
     ...bind(LockService, lockHandlers(member)),
     ...bind(ElectionService, electionHandlers(member)),
   ].map(guard.around);

@@ -4,8 +4,8 @@ import { FROM_KEY } from "../kv/interval.ts";
 import type { WatchCreateRequest } from "../kv/request.ts";
 import { fromEvent, fromHeader, toBytes } from "./convert.ts";
 import type * as pb from "./generated/rpc.ts";
-import type { LocalMember, MemberClient, MemberConnection } from "./member.ts";
-import { type Handlers, RpcError, type StreamCall } from "./rpc.ts";
+import type { MemberClient, MemberConnection } from "./member.ts";
+import { goCode, type Handlers, RpcError, type StreamCall } from "./rpc.ts";
 
 /** Of a watch that never came to be, and of progress that speaks for all watches of a stream. */
 const NO_WATCH = -1n;
@@ -15,13 +15,13 @@ const HIGH_WATER = 32;
 export function watchHandlers(member: MemberClient): Handlers<typeof pb.WatchService> {
   return {
     watch(call) {
-      new WatchStream(member.local, call);
+      new WatchStream(member, call);
     },
   };
 }
 
 class WatchStream {
-  readonly #member: LocalMember;
+  readonly #member: MemberClient;
   readonly #call: StreamCall<pb.WatchRequest, pb.WatchResponse>;
   readonly #session: MemberConnection;
   /** The client's numbers by the session's, and the other way round. */
@@ -30,29 +30,52 @@ class WatchStream {
   #lastId = 0;
   #nextClientId = 0n;
 
-  constructor(member: LocalMember, call: StreamCall<pb.WatchRequest, pb.WatchResponse>) {
+  constructor(member: MemberClient, call: StreamCall<pb.WatchRequest, pb.WatchResponse>) {
     this.#member = member;
     this.#call = call;
-    this.#session = member.dial({
+    this.#session = member.local.dial({
       message: (message) => {
         if (message.kind === "watch-response") this.#tell(message.id, message.response);
       },
       closed: () => call.end(new RpcError("UNAVAILABLE", "etcdserver: server stopped")),
     });
     call.onDrain = () => this.#session.resume();
-    call.onRequest = ({ requestUnion }) => {
-      if (requestUnion?.$case === "createRequest") this.#create(requestUnion.createRequest);
-      else if (requestUnion?.$case === "cancelRequest") this.#cancel(requestUnion.cancelRequest.watchId);
-      else if (requestUnion?.$case === "progressRequest") this.#requestProgress();
+    // One after the other, so that watches begin in the order of their requests.
+    let last: Promise<void> | undefined;
+    call.onRequest = (request) => {
+      if (!member.local.node.store.auth.enabled) this.#handle(request);
+      else last = (last ?? Promise.resolve()).then(() => this.#handleGuarded(request));
     };
     // Like etcd's, the stream lives on when its client has nothing more to ask.
     call.onEnd = () => {};
     call.onCancel(() => this.#session.close());
   }
 
+  #handle({ requestUnion }: pb.WatchRequest): void {
+    if (requestUnion?.$case === "createRequest") this.#create(requestUnion.createRequest);
+    else if (requestUnion?.$case === "cancelRequest") this.#cancel(requestUnion.cancelRequest.watchId);
+    else if (requestUnion?.$case === "progressRequest") this.#requestProgress();
+  }
+
+  /** A watch needs the right to read, once, when it begins. */
+  async #handleGuarded(request: pb.WatchRequest): Promise<void> {
+    const { requestUnion } = request;
+    if (requestUnion?.$case === "createRequest") {
+      const { key, rangeEnd } = intervalOf(requestUnion.createRequest);
+      try {
+        const { caller } = await this.#member.caller(this.#call);
+        const refusal = this.#member.local.node.store.permit({ kind: "range", key, rangeEnd }, caller);
+        if (refusal !== undefined) throw RpcError.of(refusal);
+      } catch (error) {
+        this.#refuse(cancelReason(RpcError.from(error)));
+        return;
+      }
+    }
+    this.#handle(request);
+  }
+
   #create(request: pb.WatchCreateRequest): void {
-    const key = request.key.length === 0 ? "\0" : toBytes(request.key);
-    const rangeEnd = toBytes(request.rangeEnd);
+    const { key, rangeEnd } = intervalOf(request);
     if (rangeEnd !== "" && rangeEnd !== FROM_KEY && key >= rangeEnd) {
       this.#refuse("mvcc: watcher range is empty");
       return;
@@ -83,7 +106,7 @@ class WatchStream {
 
   #refuse(cancelReason: string): void {
     this.#call.send({
-      header: fromHeader(this.#member.node.header()),
+      header: fromHeader(this.#member.local.node.header()),
       watchId: NO_WATCH,
       created: true,
       canceled: true,
@@ -122,4 +145,13 @@ class WatchStream {
     });
     if (this.#call.buffered > HIGH_WATER) this.#session.pause();
   }
+}
+
+function intervalOf({ key, rangeEnd }: pb.WatchCreateRequest): { key: string; rangeEnd: string } {
+  return { key: key.length === 0 ? FROM_KEY : toBytes(key), rangeEnd: toBytes(rangeEnd) };
+}
+
+/** etcd puts whole errors of gRPC, as Go writes them, into a reason. */
+function cancelReason({ code, message }: RpcError): string {
+  return `rpc error: code = ${goCode(code)} desc = ${message}`;
 }
