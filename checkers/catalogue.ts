@@ -4,8 +4,11 @@
  */
 import type { Checker } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
-import type { Json } from "../src/history/op.ts";
+import type { Json, Signature } from "../src/history/op.ts";
+import { type BankCheckerOptions, type BankSignature, bankChecker } from "./bank.ts";
+import { causalReverse } from "./causal-reverse.ts";
 import { counter } from "./counter.ts";
+import { independent } from "./independent.ts";
 import { asCalled, linearizable, type ObjectCall } from "./linearizable.ts";
 import { type CounterCall, counter as sum } from "./models/counter.ts";
 import { etcd } from "./models/etcd.ts";
@@ -19,6 +22,7 @@ import { queue } from "./queue.ts";
 import { setChecker } from "./set.ts";
 import { totalQueue } from "./total-queue.ts";
 import { uniqueIds } from "./unique-ids.ts";
+import { watchChecker } from "./watch.ts";
 
 /** What the notation of a history does not tell. */
 export interface Conventions {
@@ -44,6 +48,10 @@ export const specifications: readonly Specification[] = [
     name: "register",
     summary: "linearizable: a value with read and write",
     functions: ["read", "write"],
+    // Who reads a list or a map of balances has no register.
+    fits: (history) =>
+      history.columns.functions.includes("write") ||
+      !answers(history, "read", (answer) => typeof unwrapped(answer) === "object"),
     checker: registerChecker,
   },
   {
@@ -63,31 +71,38 @@ export const specifications: readonly Specification[] = [
     summary: "a set with add and read, of which nothing acknowledged may be lost",
     functions: ["add", "read"],
     fits: (history) => answers(history, "read", Array.isArray),
-    checker: () => setChecker({ linearizable: true }) as unknown as Checker,
+    checker: () => perKey(setChecker({ linearizable: true })),
+  },
+  {
+    name: "causal-reverse",
+    summary: "a set whose reads never show an element without one that was added before it",
+    functions: ["add", "read"],
+    fits: () => false,
+    checker: () => perKey(causalReverse),
   },
   {
     name: "counter",
     summary: "a counter with add and read, whose reads lie between what they must and may contain",
     functions: ["add", "read"],
-    checker: () => counter as unknown as Checker,
+    checker: () => perKey(counter),
   },
   {
     name: "unique-ids",
     summary: "identifiers that generate gives out, none of them twice",
     functions: ["generate"],
-    checker: () => uniqueIds as unknown as Checker,
+    checker: () => perKey(uniqueIds),
   },
   {
     name: "total-queue",
     summary: "a queue of which everything enqueued is dequeued or drained, once, in any order",
     functions: ["enqueue", "dequeue", "drain"],
-    checker: () => totalQueue as unknown as Checker,
+    checker: () => perKey(totalQueue),
   },
   {
     name: "queue",
     summary: "a queue that gives first what came in first",
     functions: ["enqueue", "dequeue", "drain"],
-    checker: () => queue as unknown as Checker,
+    checker: () => perKey(queue),
   },
   {
     name: "owned-mutex",
@@ -165,6 +180,24 @@ export const specifications: readonly Specification[] = [
         ),
       ),
   },
+  {
+    name: "bank",
+    summary: "accounts whose sum no transfer changes; accounts and sum are those of the first read",
+    functions: ["transfer", "read"],
+    checker: () =>
+      perKey<BankSignature>({
+        name: "bank",
+        check: (history, budget) => bankChecker(firstBalances(history)).check(history, budget),
+      }),
+  },
+  {
+    name: "watch",
+    summary:
+      "watches that are told every change, once, in order and whole, as the workload watch records them",
+    functions: ["put", "delete", "txn", "compact", "read", "watch"],
+    fits: (history) => history.columns.functions.includes("watch"),
+    checker: () => untyped(watchChecker),
+  },
 ];
 
 /** The first specification that a history seems to be meant for. */
@@ -173,6 +206,33 @@ export function guess(history: History): Specification | undefined {
     ({ functions, fits }) =>
       history.columns.functions.every((f) => functions.includes(f)) && (fits?.(history) ?? true),
   );
+}
+
+function firstBalances(history: History<BankSignature>): BankCheckerOptions {
+  for (const { f, type, output } of history.operations()) {
+    if (f !== "read" || type !== "ok") continue;
+    const balances = Object.entries(output as { readonly [account: string]: Json });
+    return {
+      accounts: balances.map(([account]) => account),
+      total: balances.reduce((sum, [, balance]) => sum + Number(balance), 0),
+    };
+  }
+  return { accounts: [], total: 0 };
+}
+
+/** A history has as many objects as keys, if it has keys at all. */
+function perKey<S extends Signature>(checker: Checker<S>): Checker {
+  const separately = independent(checker);
+  return untyped<S>({
+    name: checker.name,
+    check: (history, budget) =>
+      (history.columns.keys.length > 0 ? separately : checker).check(history, budget),
+  });
+}
+
+/** That the functions of a history are a checker's does not make their values so: what they are is seen then. */
+function untyped<S extends Signature>(checker: Checker<S>): Checker {
+  return checker as unknown as Checker;
 }
 
 /** Whether the first answer of a function is of some kind. */

@@ -323,6 +323,16 @@ describe("a check", () => {
   });
 });
 
+it("exports what reads back the same, by us and as Jepsen has it", () => {
+  faultline(["run", "-w", "set", "-f", "none", "-d", "5s", "-s", "1"]);
+  expect(faultline(["export", "--format", "jsonl"]).out).toBe(latest("history.jsonl"));
+  expect(faultline(["export", "-o", "history.edn"])).toEqual({ code: 0, out: "", err: "" });
+  expect(readFileSync(join(home, "history.edn"), "utf8")).toMatch(
+    /^\{:index 0, :time 0, :type :invoke, :process \d/,
+  );
+  expect(faultline(["check", "history.edn", "--model", "set"]).code).toBe(0);
+});
+
 /** The first word of every line that `list` prints. */
 function names(kind: string): string[] {
   const { stdout } = spawnSync(process.execPath, [main, "list", kind], { encoding: "utf8" });
@@ -420,6 +430,9 @@ describe("a mistake", () => {
       ["check", "strange.edn", "-m", "mutex"],
       /strange\.edn: model mutex has no function dance; it has acquire, release/,
     ],
+    [["export", "diary"], /diary:1: not a history/],
+    [["export"], /store\/latest: no such file/],
+    [["export", "early.edn", "--format", "xml"], /Allowed choices are edn, jsonl/],
     [["report", "diary"], /diary: not a run directory/],
     [["report"], /store\/latest: no such run/],
     [["replay", "nothing"], /nothing: no such run/],

@@ -11,6 +11,7 @@ import { UsageError } from "../plan.ts";
 import { version } from "../version.ts";
 import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
+import { exportCommand } from "./export.ts";
 import { listCommand } from "./list.ts";
 import { replayCommand } from "./replay.ts";
 import { reportCommand } from "./report.ts";
@@ -55,6 +56,7 @@ function program(): Command {
     shrinkCommand(),
     checkCommand(),
     reportCommand(),
+    exportCommand(),
     listCommand(),
   ]) {
     const help = `faultline ${command.name()} --help`;
