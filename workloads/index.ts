@@ -4,13 +4,17 @@ import type { WorkloadFactory } from "../src/workload.ts";
 import { bank } from "./bank.ts";
 import { config } from "./config.ts";
 import { counter } from "./counter.ts";
+import { g2 } from "./g2.ts";
 import { kvWorkload } from "./kv.ts";
 import { lease } from "./lease.ts";
 import { lock } from "./lock.ts";
+import { longFork } from "./long-fork.ts";
+import { monotonic } from "./monotonic.ts";
 import { none } from "./none.ts";
 import { queue } from "./queue.ts";
 import { registerWorkload } from "./register.ts";
 import { replica } from "./replica.ts";
+import { sequential } from "./sequential.ts";
 import { set } from "./set.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watch } from "./watch.ts";
@@ -28,5 +32,9 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   queue,
   replica,
   config,
+  longFork,
+  g2,
+  monotonic,
+  sequential,
   none,
 ];

@@ -1,4 +1,4 @@
-/** Counters, identifiers, sets and queues: clean builds pass with and without lost answers, planted bugs do not. */
+/** Jepsen's catalogue of data types and weak consistency: clean builds pass, lost answers or not; planted bugs do not. */
 import { describe, expect, it } from "vitest";
 import type { KvRequest, KvResponse } from "../cluster/api.ts";
 import { Store } from "../cluster/kv/store.ts";
@@ -41,6 +41,10 @@ describe.each<[workload: string, functions: readonly string[], options?: Options
   ["counter", ["add", "read"], { negative: 0.5 }],
   ["unique-ids", ["generate"]],
   ["queue", ["dequeue", "drain", "enqueue"]],
+  ["long-fork", ["read", "write"]],
+  ["g2", ["insert"]],
+  ["monotonic", ["inc", "read", "read-at"]],
+  ["sequential", ["read", "write"]],
 ])("%s workload", (name, functions, given) => {
   it("finds nothing wrong with a single copy, succeeds with each function, and repeats", async () => {
     const { history, verdicts } = await onSingleCopy(name, {}, given);
@@ -122,6 +126,11 @@ describe("planted bugs", () => {
     ["counter", "follower-reads-locally", cut, ["value below the bounds"]],
     ["unique-ids", "quorum-half", split, ["duplicated id"]],
     ["set", "quorum-half", split, ["causal reverse"]],
+    ["long-fork", "quorum-half", split, ["long fork"]],
+    ["g2", "quorum-half", split, ["write skew"]],
+    ["monotonic", "quorum-half", split, ["one revision, two values"]],
+    ["monotonic", "follower-reads-locally", cut, ["stale read"]],
+    ["sequential", "quorum-half", split, ["writes out of order"]],
     ["queue", "quorum-half", split, ["lost element", "element out of order"]],
   ])("%s finds %s", async (workload, bug, given, expected) => {
     const base = { workload, nodes: 3 };
@@ -158,6 +167,10 @@ it.each([
   ["queue", { enqueues: 2 }, /queue.*enqueues/],
   ["unique-ids", { keys: 1 }, /unique-ids.*keys/],
   ["none", { keys: 1 }, /none.*keys/],
+  ["long-fork", { group: 1 }, /long-fork.*group/],
+  ["g2", { keys: 1 }, /g2.*keys/],
+  ["monotonic", { past: 2 }, /monotonic.*past/],
+  ["sequential", { parts: 1 }, /sequential.*parts/],
 ] as const)("%s names what is wrong with %o", async (name, given, message) => {
   await expect(onSingleCopy(name, {}, given)).rejects.toThrow(message);
 });
