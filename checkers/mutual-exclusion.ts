@@ -14,12 +14,11 @@
  * Times are those of the tester. `clockSlack` shortens each guaranteed life for servers whose clocks run fast.
  */
 import type { Checker } from "../src/checker.ts";
-import type { History, Operation, OperationOf } from "../src/history/history.ts";
+import type { History, OperationOf } from "../src/history/history.ts";
 import type { Nanos, Process } from "../src/history/op.ts";
 import { Findings, who } from "./findings.ts";
 import { type Interval, visitPrecedents } from "./precedence.ts";
-
-const SECOND = 1_000_000_000;
+import { begin, judgeTokens, type Overlap, overlaps, renew, seconds, type Tenure } from "./tenure.ts";
 
 export type LockSignature = {
   /** Grants a lease of `ttl` seconds and waits for the lock, keeping the lease alive meanwhile. */
@@ -56,14 +55,10 @@ export interface MutualExclusionOptions {
 type Acquire = OperationOf<LockSignature, "acquire"> & { readonly type: "ok" };
 type Increment = OperationOf<LockSignature, "increment"> & { readonly type: "ok" };
 
-interface Hold {
+const FENCES = { name: "fencing token went back", guarantee: "fencing tokens grow", office: "lock" };
+
+interface Hold extends Tenure {
   readonly acquire: Acquire;
-  /** Index of the invocation of the release; Infinity if never asked for. */
-  releasedAt: number;
-  /** The end of the lease's guaranteed life. */
-  guaranteedUntil: Nanos;
-  /** Invocation and completion of the renewal that guarantees most. */
-  renewal: readonly [invoked: number, completed: number];
   /** Increments under it that were written. */
   readonly writes: Increment[];
 }
@@ -75,7 +70,7 @@ export function mutualExclusionChecker(options: MutualExclusionOptions): Checker
       const findings = new Findings();
       const holds = collectHolds(history, options.clockSlack);
       const outlived = judgeOverlaps(holds, findings);
-      judgeFences(holds, findings);
+      judgeTokens(holds, findings, FENCES);
       judgeWrites(holds, findings);
       const increments = history.byFunction("increment");
       const written = increments.filter((i) => i.type === "ok").filter((i) => i.output.written);
@@ -96,7 +91,6 @@ export function mutualExclusionChecker(options: MutualExclusionOptions): Checker
   };
 }
 
-/** In order of the completions of the acquires. */
 function collectHolds(history: History<LockSignature>, clockSlack: Nanos): readonly Hold[] {
   const holds: Hold[] = [];
   const current = new Map<Process, Hold>();
@@ -104,14 +98,9 @@ function collectHolds(history: History<LockSignature>, clockSlack: Nanos): reado
     const { process, f } = operation;
     if (f === "acquire") {
       if (operation.type !== "ok") continue;
-      const { ttl, renewed } = operation.output;
-      const hold: Hold = {
-        acquire: operation,
-        releasedAt: Number.POSITIVE_INFINITY,
-        guaranteedUntil: operation.invokeTime + renewed + ttl * SECOND - clockSlack,
-        renewal: [operation.invokeIndex, operation.completeIndex],
-        writes: [],
-      };
+      const { fence, ttl, renewed } = operation.output;
+      const tenure = begin(operation, { token: fence, ttl, renewed }, clockSlack);
+      const hold: Hold = { ...tenure, acquire: operation, writes: [] };
       holds.push(hold);
       current.set(process, hold);
       continue;
@@ -119,84 +108,37 @@ function collectHolds(history: History<LockSignature>, clockSlack: Nanos): reado
     const hold = current.get(process);
     if (hold === undefined) continue;
     if (f === "release") {
-      hold.releasedAt = operation.invokeIndex;
+      hold.endAsked = operation.invokeIndex;
       current.delete(process);
-    } else if (f === "keepalive") renew(hold, operation, clockSlack);
+    } else if (f === "keepalive" && operation.type === "ok")
+      renew(hold, operation, operation.output.ttl, clockSlack);
     else if (f === "increment" && operation.type === "ok" && operation.output.written)
       hold.writes.push(operation);
   }
-  return holds.sort((a, b) => a.acquire.completeIndex - b.acquire.completeIndex);
+  return holds;
 }
 
-function renew(hold: Hold, keepalive: Operation<LockSignature>, clockSlack: Nanos): void {
-  if (keepalive.f !== "keepalive" || keepalive.type !== "ok" || keepalive.output.ttl <= 0) return;
-  const until = keepalive.invokeTime + keepalive.output.ttl * SECOND - clockSlack;
-  if (until <= hold.guaranteedUntil) return;
-  hold.guaranteedUntil = until;
-  hold.renewal = [keepalive.invokeIndex, keepalive.completeIndex];
-}
-
-/** A hold that was not released, and the first that began after its lease may have expired. */
-interface Outlived {
-  readonly earlier: Hold;
-  readonly later: Hold;
-}
-
-/**
- * Both hold at the completion of the later acquire, or they do not overlap at all. Returns the holds that went on
- * when their lease may have expired, and somebody else was given the lock.
- */
-function judgeOverlaps(holds: readonly Hold[], findings: Findings): readonly Outlived[] {
-  const outlived: Outlived[] = [];
-  let open: Hold[] = [];
-  for (const later of holds) {
+/** Returns the holds that went on when their lease may have expired, and somebody else was given the lock. */
+function judgeOverlaps(holds: readonly Hold[], findings: Findings): readonly Overlap<Hold, Hold>[] {
+  const { early, outlived } = overlaps(holds, holds, () => true);
+  for (const { earlier, news: later } of early) {
     const { completeIndex, completeTime } = later.acquire;
-    open = open.filter((earlier) => {
-      if (earlier.releasedAt < completeIndex) return false;
-      if (earlier.guaranteedUntil > completeTime) return true;
-      outlived.push({ earlier, later });
-      return false;
-    });
-    if (later.guaranteedUntil > completeTime)
-      for (const earlier of open)
-        findings.add(
-          "two holders at once",
-          "mutual exclusion",
-          [earlier.acquire.completeIndex, ...earlier.renewal, completeIndex],
-          () =>
-            `${who(earlier.acquire)} held the lock (token ${earlier.acquire.output.fence}) and had not released it, its lease sure to live ${seconds(earlier.guaranteedUntil - completeTime)} longer, when ${who(later.acquire)} was given it too (token ${later.acquire.output.fence}).`,
-        );
-    open.push(later);
+    // Given what was lost again before it was heard of, nobody held the lock twice.
+    if (later.guaranteedUntil <= completeTime) continue;
+    findings.add(
+      "two holders at once",
+      "mutual exclusion",
+      [earlier.acquire.completeIndex, ...earlier.renewal, completeIndex],
+      () =>
+        `${who(earlier.acquire)} held the lock (token ${earlier.token}) and had not released it, its lease sure to live ${seconds(earlier.guaranteedUntil - completeTime)} longer, when ${who(later.acquire)} was given it too (token ${later.token}).`,
+    );
   }
   return outlived;
 }
 
-function excuse({ earlier, later }: Outlived): string {
+function excuse({ earlier, news: later }: Overlap<Hold, Hold>): string {
   const over = later.acquire.completeTime - earlier.guaranteedUntil;
-  return `${who(earlier.acquire)} had not released the lock (token ${earlier.acquire.output.fence}) when ${who(later.acquire)} was given it (token ${later.acquire.output.fence}), but its lease had not been sure to live for ${seconds(over)}: it took longer than its lease, and no server is to blame.`;
-}
-
-function seconds(time: Nanos): string {
-  return `${(Math.max(0, time) / SECOND).toFixed(3)} s`;
-}
-
-function judgeFences(holds: readonly Hold[], findings: Findings): void {
-  const acquires = holds.map((hold) => hold.acquire);
-  const condemn = (earlier: Acquire, later: Acquire) =>
-    findings.add(
-      "fencing token went back",
-      "fencing tokens grow",
-      [earlier.completeIndex, later.invokeIndex, later.completeIndex],
-      () =>
-        `${who(earlier)} was given the lock with token ${earlier.output.fence}, then ${who(later)} with token ${later.output.fence}, which is not greater.`,
-    );
-  visitPrecedents(
-    acquires,
-    (acquire) => acquire.output.fence,
-    (later, earlier) => {
-      if (later.output.fence <= earlier.output.fence) condemn(earlier, later);
-    },
-  );
+  return `${who(earlier.acquire)} had not released the lock (token ${earlier.token}) when ${who(later.acquire)} was given it (token ${later.token}), but its lease had not been sure to live for ${seconds(over)}: it took longer than its lease, and no server is to blame.`;
 }
 
 /** The ownership key that guards a write is gone before anybody is given the lock with a greater token. */
