@@ -1,8 +1,9 @@
 /** One watch against the log of all changes: what it was told, and what it should have been told. */
 import type { Nanos } from "../src/history/op.ts";
+import { lowerBound } from "./bisect.ts";
 import type { Delays } from "./delays.ts";
 import { type Findings, who } from "./findings.ts";
-import { type Entry, type EventLog, type KeyRange, lowerBound, proof, witnessOf } from "./watch-log.ts";
+import { type Entry, type EventLog, type KeyRange, proof, witnessOf } from "./watch-log.ts";
 import {
   describe,
   matches,

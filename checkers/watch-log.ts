@@ -6,6 +6,7 @@
  * an acknowledged write wins, then what fits the key's history, then what most watches say; the others are judged.
  */
 import type { History, OperationOf } from "../src/history/history.ts";
+import { lowerBound } from "./bisect.ts";
 import { type Findings, who } from "./findings.ts";
 import { visitPrecedents } from "./precedence.ts";
 import {
@@ -415,18 +416,6 @@ export class EventLog {
         );
     }
   }
-}
-
-/** How many items at the beginning of a sorted list hold. */
-export function lowerBound<T>(items: readonly T[], before: (item: T) => boolean): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (before(items[middle] as T)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function byCodeUnits(a: string, b: string): number {

@@ -125,6 +125,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     workload: "lock",
   },
   {
+    name: "range-sorts-by-change",
+    area: "reads",
+    mutation: "a range that is to be sorted by creation is sorted by the last change",
+    reference: "textbook: who spoke last is taken for who came last",
+    workload: "election",
+  },
+  {
     name: "client-retries-writes",
     area: "client",
     mutation: "a write that timed out or lost its connection is silently sent again",

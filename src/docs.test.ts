@@ -297,6 +297,7 @@ describe("docs/checkers.md", () => {
     queue: ["checkers/queue.ts"],
     replica: ["checkers/replica.ts"],
     config: ["checkers/config.ts"],
+    election: ["checkers/election.ts"],
     "long-fork": ["checkers/long-fork.ts"],
     g2: ["checkers/g2.ts"],
     monotonic: ["checkers/monotonic.ts"],

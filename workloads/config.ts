@@ -120,11 +120,8 @@ class ConfigClient implements Client<ConfigSignature> {
       const { held, revision } = await this.#look();
       const views = [this.#view(held)];
       await new Promise<void>((resolve) => {
-        let over = false;
         let watch: Watch | undefined;
         const stop = (): void => {
-          if (over) return;
-          over = true;
           timer.cancel();
           signal.removeEventListener("abort", stop);
           watch?.cancel();
@@ -136,7 +133,7 @@ class ConfigClient implements Client<ConfigSignature> {
           { key: PREFIX, rangeEnd: PREFIX_END, startRevision: revision + 1 },
           {
             response: ({ events }) => {
-              if (over || events.length === 0) return;
+              if (events.length === 0) return;
               for (const { type, kv } of events) if (type === "put") held.set(kv.key, kv);
               views.push(this.#view(held));
             },
@@ -144,7 +141,8 @@ class ConfigClient implements Client<ConfigSignature> {
           },
         );
       });
-      return ok(views);
+      // What comes later is no longer listened to.
+      return ok([...views]);
     });
   }
 }

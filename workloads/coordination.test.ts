@@ -23,6 +23,7 @@ function play(workload: string, bug = "", workloadOptions: Options = {}) {
 describe.each([
   ["replica", ["compact", "delete", "hash", "head", "put", "txn"]],
   ["config", ["follow", "read", "update"]],
+  ["election", ["campaign", "follow", "keepalive", "observe", "proclaim", "resign"]],
 ])("%s workload", (workload, functions) => {
   it("finds nothing wrong with a healthy cluster, succeeds with each function, and repeats", async () => {
     const first = await play(workload);
@@ -41,6 +42,7 @@ describe("planted bugs", () => {
   it.each([
     ["replica", "txn-checked-by-one", "replicas differ"],
     ["config", "watch-splits-txn", "mixed configuration"],
+    ["election", "range-sorts-by-change", "past leader"],
   ])("%s finds %s", async (workload, bug, anomaly) => {
     const { result } = await play(workload, bug);
     const names = result.verdicts.flatMap((verdict) => verdict.anomalies.map(({ name }) => name));

@@ -4,6 +4,7 @@ import type { WorkloadFactory } from "../src/workload.ts";
 import { bank } from "./bank.ts";
 import { config } from "./config.ts";
 import { counter } from "./counter.ts";
+import { election } from "./election.ts";
 import { g2 } from "./g2.ts";
 import { kvWorkload } from "./kv.ts";
 import { lease } from "./lease.ts";
@@ -24,6 +25,7 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   kvWorkload,
   watch,
   lock,
+  election,
   lease,
   set,
   bank,

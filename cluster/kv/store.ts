@@ -322,7 +322,9 @@ export class Store {
 
   #range(request: RangeRequest): RangeResponse {
     const { revision = 0 } = request;
-    return answerRange(this.#versions, request, revision > 0 ? revision : undefined);
+    const mistaken = this.#bug === "range-sorts-by-change" && request.sortTarget === "create";
+    const asked: RangeRequest = mistaken ? { ...request, sortTarget: "mod" } : request;
+    return answerRange(this.#versions, asked, revision > 0 ? revision : undefined);
   }
 
   #checkPut(request: PutRequest): StatusError | undefined {
