@@ -7,6 +7,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { specifications } from "../checkers/catalogue.ts";
 import { plantedBugs } from "../cluster/bugs.ts";
+import { settings } from "../cluster/server/settings.ts";
 import { runTally } from "../examples/run-tally.ts";
 import { faults } from "../nemesis/index.ts";
 import { targets } from "../nemesis/targets.ts";
@@ -325,6 +326,18 @@ describe("docs/bugs.md", () => {
       return [name, area, mutation, reference, `\`${workload}\``, words === "" ? "" : `\`${words}\``];
     });
     expect(rows(read("docs/bugs.md"), "Name")).toEqual(expected);
+  });
+});
+
+describe("docs/server.md", () => {
+  it("has every setting as it is", () => {
+    expect(rows(read("docs/server.md"), "Setting")).toEqual(
+      settings.map(({ name, value, summary, default: fallback }) => [
+        value === undefined ? `--${name}` : `--${name} ${value}`,
+        summary,
+        fallback === undefined ? "" : `\`${fallback}\``,
+      ]),
+    );
   });
 });
 

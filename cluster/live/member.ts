@@ -3,7 +3,7 @@
  * Clients reach it through `connect`; whatever speaks to the outside (gRPC) is built on that.
  */
 import { resolve } from "node:path";
-import type { Nanos } from "../../src/history/op.ts";
+import type { Json, Nanos } from "../../src/history/op.ts";
 import { type ConnectionHandlers, SECOND } from "../../src/runtime/runtime.ts";
 import { type Connected, connect } from "../node/client.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
@@ -104,7 +104,7 @@ export async function startMember(options: MemberOptions): Promise<LiveMember> {
       known === undefined ? await newIdentity(options) : checkIdentity(known, options, directory);
     if (known === undefined) writeIdentity(directory, identity);
     log.info(
-      { name: options.name, member: hexId(identity.member), cluster: hexId(identity.clusterId), directory },
+      { member: hexId(identity.member), cluster: hexId(identity.clusterId), directory },
       known === undefined ? "new member" : "member comes back",
     );
     return await RunningMember.start(options, identity, directory, lock);
@@ -162,6 +162,13 @@ function checkIdentity(known: Identity, options: MemberOptions, directory: strin
   return known;
 }
 
+/** Ids as etcd's tools print them. */
+function withHexIds(detail: { readonly [field: string]: Json }): object {
+  const { leader, to, from } = detail;
+  const hex = (id: Json | undefined) => (typeof id === "number" ? hexId(id) : id);
+  return { ...detail, leader: hex(leader), to: hex(to), from: hex(from) };
+}
+
 class RunningMember implements LiveMember {
   readonly name: string;
   readonly id: MemberId;
@@ -215,7 +222,7 @@ class RunningMember implements LiveMember {
       loop: this.#loop,
       disk: this.#disk,
       network: this.#network,
-      trace: (kind, detail) => this.log[NOTABLE.has(kind) ? "info" : "debug"](detail, kind),
+      trace: (kind, detail) => this.log[NOTABLE.has(kind) ? "info" : "debug"](withHexIds(detail), kind),
       exit: (reason) => this.#exit(reason),
     });
   }
@@ -327,7 +334,7 @@ class RunningMember implements LiveMember {
       if (known?.name === name && known.clientUrls?.join() === clientUrls.join()) break;
       try {
         await client.member({ kind: "member-update", id: this.id, name, clientUrls });
-        this.log.info({ name, clientUrls }, "published");
+        this.log.info({ clientUrls }, "published");
       } catch (error) {
         this.log.debug({ error: (error as Error).message }, "could not publish yet");
         await new Promise((resolve) => setTimeout(resolve, PUBLISH_PAUSE_MS));

@@ -242,7 +242,7 @@ export class LiveNetwork implements Network {
   }
 
   #say(node: NodeId, what: string): void {
-    if (this.#said.get(node) === what) return;
+    if (this.#said.get(node) === what || !this.#options.loop.alive) return;
     this.#said.set(node, what);
     const { log } = this.#options;
     if (what === "connected") log.info({ peer: node }, "connected to peer");

@@ -11,6 +11,7 @@ import {
 } from "./snapshot-file.ts";
 import { encodeState } from "./state.ts";
 import { replayWal, WAL_DIRECTORY, type WalContents, WalError } from "./wal.ts";
+import type { Identity } from "./wal-format.ts";
 
 export interface Recovered {
   readonly contents: WalContents;
@@ -46,6 +47,13 @@ export function recover(disk: Disk, options: RecoveryOptions): Recovered {
     if (error instanceof DiskError) throw new WalError(`cannot read the disk: ${error.message}`);
     throw error;
   }
+}
+
+/** What a restart would find, without changing anything; a new member's log is empty. Throws WalError or DiskError. */
+export function examine(disk: Disk, identity: Identity): Recovered {
+  const contents = replayWal(disk, identity, "");
+  if (contents.incarnation > 0) return resume(disk, contents);
+  return { contents, snapshot: undefined, entries: [], hard: contents.hard, fresh: true };
 }
 
 function begin(disk: Disk, contents: WalContents, options: RecoveryOptions): Recovered {

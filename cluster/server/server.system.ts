@@ -1,0 +1,153 @@
+/** Real processes, killed in earnest. */
+import { execFileSync, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { seededRandom } from "../../src/runtime/random.ts";
+import { killStorm } from "./kill-storm.ts";
+import { ServerCluster, type ServerProcess, until } from "./processes.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const main = [join(root, "dist/src/cli/main.js"), "kv"];
+const bundle = join(root, "dist/faultline-kv.mjs");
+
+let cluster: ServerCluster;
+afterEach(() => cluster.end());
+
+/** Numbers for the little the tests write. */
+const SMALL = ["--snapshot-count", "50", "--snapshot-catchup-entries", "10"];
+const word = (server: ServerProcess, message: string) => server.log.split(`"msg":"${message}"`).length - 1;
+
+async function write(server: ServerProcess, count: number, prefix: string): Promise<void> {
+  for (let i = 0; i < count; i++) await server.put(`${prefix}${i}`, "v");
+}
+
+describe("three servers", () => {
+  it("lose nothing that was acknowledged while they are killed under load", async () => {
+    cluster = new ServerCluster(main, SMALL);
+    await cluster.found(3);
+    const aftermath = await killStorm(cluster, {
+      kills: 20,
+      writers: 4,
+      random: seededRandom(20_261_121),
+      progress: () => {},
+    });
+    expect(aftermath).toMatchObject({ lost: [], invented: [], differing: [] });
+    expect(aftermath.acknowledged).toBeGreaterThan(100);
+  });
+
+  it("stop in order when asked, and bring everything back", async () => {
+    cluster = new ServerCluster(main);
+    await cluster.found(3);
+    const [n1, n2, n3] = cluster.servers as [ServerProcess, ServerProcess, ServerProcess];
+    await write(n1, 20, "k");
+    for (const server of cluster.servers) expect(await server.signal("SIGTERM")).toBe(0);
+    for (const server of cluster.servers) expect(server.log).toMatch(/"msg":"stopped"/);
+    expect(word(n1, "handed leadership over") + word(n2, "handed leadership over")).toBeGreaterThan(0);
+    for (const server of cluster.servers) server.start();
+    await n3.serves();
+    expect((await n3.read("k")).size).toBe(20);
+  });
+
+  it("bring a member up that was away: by the log after a short time, by a snapshot after a long one", async () => {
+    cluster = new ServerCluster(main, SMALL);
+    await cluster.found(3);
+    const [n1, , n3] = cluster.servers as [ServerProcess, ServerProcess, ServerProcess];
+    const caughtUp = (count: number) => async () => {
+      const mine = await n3.read("k", true).catch(() => new Map());
+      return mine.size === count;
+    };
+    await n3.signal("SIGKILL");
+    await write(n1, 5, "ka");
+    n3.start();
+    await until("it has the log", caughtUp(5));
+    expect(word(n3, "restored")).toBe(0);
+
+    await n3.signal("SIGKILL");
+    await write(n1, 200, "kb");
+    n3.start();
+    await until("it has the snapshot", caughtUp(205));
+    expect(word(n3, "restored")).toBe(1);
+  });
+
+  it("take in a fourth that asks them who it is", async () => {
+    cluster = new ServerCluster(main, SMALL);
+    await cluster.found(3);
+    const [n1] = cluster.servers as [ServerProcess];
+    await write(n1, 120, "k");
+    const n4 = await cluster.joining("n4");
+    n4.start();
+    expect(await n4.ended).toBe(254);
+    expect(n4.log).toContain("it has to be added to the cluster first");
+    await n1.post("cluster/member/add", { peerURLs: [n4.peerUrl], isLearner: true });
+    n4.start();
+    await until("it has everything", async () => {
+      const mine = await n4.read("k", true).catch(() => new Map());
+      return mine.size === 120;
+    });
+  });
+});
+
+describe("one server", () => {
+  beforeAll(() => {
+    execFileSync("npm", ["run", "--silent", "build:kv"], { cwd: root });
+  });
+
+  it("runs from one file, with nothing beside it", async () => {
+    cluster = new ServerCluster([]);
+    const alone = join(cluster.home, "faultline-kv.mjs");
+    fs.copyFileSync(bundle, alone);
+    const single = new ServerCluster([alone]);
+    try {
+      await single.found(1);
+      await single.servers[0]?.put("k", "v");
+      expect(await single.servers[0]?.read("k")).toEqual(new Map([["k", "v"]]));
+    } finally {
+      await single.end();
+    }
+  });
+
+  it("refuses what is not its own, in one line, with exit code 254", async () => {
+    cluster = new ServerCluster(main);
+    await cluster.found(1);
+    const [n1] = cluster.servers as [ServerProcess];
+    const start = (...flags: string[]) => {
+      const words = [...n1.command, ...flags];
+      const { status, stderr } = spawnSync(process.execPath, words, { encoding: "utf8", timeout: 60_000 });
+      return { status, stderr };
+    };
+    expect(start()).toMatchObject({ status: 254, stderr: expect.stringMatching(/is in use by process \d+/) });
+    await n1.signal("SIGTERM");
+    expect(start("--initial-cluster-token", "another")).toMatchObject({
+      status: 254,
+      stderr: expect.stringMatching(/belongs to member .* but the flags describe cluster/),
+    });
+    fs.rmSync(join(n1.directory, "wal"), { recursive: true });
+    expect(start()).toMatchObject({
+      status: 254,
+      stderr: expect.stringContaining("a member without its log must not vote"),
+    });
+  });
+
+  it("refuses a damaged log, and `inspect` says where", async () => {
+    cluster = new ServerCluster(main);
+    await cluster.found(1);
+    const [n1] = cluster.servers as [ServerProcess];
+    await write(n1, 50, "k");
+    await n1.signal("SIGKILL");
+    const inspect = () =>
+      spawnSync(process.execPath, [...main, "inspect", n1.directory], { encoding: "utf8" });
+    expect(inspect()).toMatchObject({ status: 0, stdout: expect.stringContaining("a start would recover") });
+    const [segment] = fs.readdirSync(join(n1.directory, "wal")) as [string];
+    const path = join(n1.directory, "wal", segment);
+    const bytes = fs.readFileSync(path);
+    bytes[300] = (bytes[300] as number) ^ 1;
+    fs.writeFileSync(path, bytes);
+    n1.start();
+    expect(await n1.ended).toBe(254);
+    expect(n1.log).toMatch(/"msg":"cannot start"/);
+    expect(n1.log).toMatch(/is damaged at byte \d+/);
+    expect(inspect()).toMatchObject({ status: 1, stdout: expect.stringMatching(/DAMAGED at byte \d+/) });
+  });
+});
