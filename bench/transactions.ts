@@ -12,7 +12,7 @@ import { spawnSync } from "node:child_process";
 import { argv, cpuUsage, execPath, resourceUsage, stdout } from "node:process";
 import { fileURLToPath } from "node:url";
 import { type Analysis, analyseLists, analyseRegisters } from "../checkers/transactions/analysis.ts";
-import { simulateDatabase } from "../checkers/transactions/simulated-database.ts";
+import { simulateDatabase } from "../checkers/transactions/testdata/simulated-database.ts";
 import { Budget } from "../src/checker.ts";
 
 type Isolation = Parameters<typeof simulateDatabase>[0]["isolation"];

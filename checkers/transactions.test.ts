@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { analyseLists, analyseRegisters } from "./transactions/analysis.ts";
 import { anomalyKinds } from "./transactions/anomalies.ts";
-import { scripted } from "./transactions/scripted.ts";
+import { scripted } from "./transactions/testdata/scripted.ts";
 import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
 
 const STEPS = 1_000_000;

@@ -59,6 +59,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/store/": [...ports, "src/history/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],
   "checkers/linearizable/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],
+  "checkers/transactions/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],
   "workloads/": [
     ...ports,
     "src/history/",

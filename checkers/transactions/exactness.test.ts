@@ -5,7 +5,7 @@ import { Budget } from "../../src/checker.ts";
 import { History } from "../../src/history/history.ts";
 import type { Json, Op } from "../../src/history/op.ts";
 import { analyseLists, analyseRegisters } from "./analysis.ts";
-import { type Isolation, simulateDatabase } from "./simulated-database.ts";
+import { type Isolation, simulateDatabase } from "./testdata/simulated-database.ts";
 import type { MicroOp, TransactionSignature } from "./transaction.ts";
 
 const STEPS = 1_000_000;

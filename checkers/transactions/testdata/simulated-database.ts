@@ -3,11 +3,11 @@
  * known. Clients run in a closed loop; every transaction has a snapshot, reads from it, and at its end either commits
  * at once or fails.
  */
-import { type Built, ColumnsBuilder } from "../../src/history/columns.ts";
-import { History } from "../../src/history/history.ts";
-import type { Json, Op } from "../../src/history/op.ts";
-import { type Random, seededRandom } from "../../src/runtime/random.ts";
-import type { MicroOp, TransactionSignature } from "./transaction.ts";
+import { type Built, ColumnsBuilder } from "../../../src/history/columns.ts";
+import { History } from "../../../src/history/history.ts";
+import type { Json, Op } from "../../../src/history/op.ts";
+import { type Random, seededRandom } from "../../../src/runtime/random.ts";
+import type { MicroOp, TransactionSignature } from "../transaction.ts";
 
 /**
  * - `strict-serializable`: a transaction fails if anything it read or wrote has changed since its snapshot.

@@ -7,9 +7,9 @@
  * All transactions overlap, each of a process of its own, unless lines begin with processes: then each line ends
  * before the next begins. `x:=1@7` and `x==1@7` name version 7.
  */
-import { History } from "../../src/history/history.ts";
-import type { Op } from "../../src/history/op.ts";
-import type { MicroOp, TransactionSignature } from "./transaction.ts";
+import { History } from "../../../src/history/history.ts";
+import type { Op } from "../../../src/history/op.ts";
+import type { MicroOp, TransactionSignature } from "../transaction.ts";
 
 export function scripted(text: string): History<TransactionSignature> {
   const lines = text
