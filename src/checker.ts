@@ -49,5 +49,9 @@ export class Budget {
 
 export interface Checker<S extends Signature = Signature> {
   readonly name: string;
+  /**
+   * What is wrong with the beginning of a history must be wrong with the whole: runs are judged while they go on,
+   * and what is left of them when they are broken off.
+   */
   check(history: History<S>, budget: Budget): Verdict;
 }

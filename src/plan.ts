@@ -85,6 +85,8 @@ export const Plan = z.strictObject({
   bug: z.string().default(""),
   /** Steps each checker may take. */
   budget: z.number().int().positive().max(Number.MAX_SAFE_INTEGER).default(20_000_000),
+  /** End the load soon after a promise is broken, and skip recovery and final reads. */
+  failFast: z.boolean().default(false),
   /** Draw sizes, knobs, network, disk and fault classes from the seed; what is set stays an upper frame. */
   swarm: z.boolean().default(false),
   /** Exactly these invocations, instead of what the workload and the faults would draw, and nothing after them. */

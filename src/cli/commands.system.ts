@@ -127,6 +127,7 @@ describe("a run", () => {
       ["seed", "5", ["-s", "5"]],
       ["bug", "timeout-is-fail", ["--bug", "timeout-is-fail"]],
       ["budget", "100000", ["--budget", "100000"]],
+      ["failFast", "true", ["--fail-fast"]],
       ["swarm", "true", ["--swarm"]],
       ["raftkv", "{preVote: false}", ["--set", "raftkv.preVote=false"]],
       ["network", "{latencyMs: 3}", ["--set", "network.latencyMs=3"]],

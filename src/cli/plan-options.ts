@@ -21,6 +21,7 @@ export interface PlanFlags {
   readonly seed?: string;
   readonly bug?: string;
   readonly budget?: string;
+  readonly failFast?: boolean;
   readonly swarm?: boolean;
   readonly set?: readonly string[];
 }
@@ -45,6 +46,7 @@ export function addPlanOptions(command: Command): Command {
     .option("-s, --seed <number>", "what chance is drawn from; the same seed repeats the same run")
     .option("--bug <name>", "switch a planted bug on (faultline list bugs)")
     .option("--budget <steps>", "steps each checker may take before it says unknown")
+    .option("--fail-fast", "end soon after a promise is broken")
     .addOption(new Option("--swarm", "draw sizes, knobs and fault classes from the seed"))
     .option("--set <path=value>", "any other setting of the plan, such as raftkv.preVote=false", collect);
 }
@@ -73,6 +75,7 @@ export function planInput(flags: PlanFlags): PlanInput {
   put("seed", number("--seed", flags.seed));
   put("bug", flags.bug);
   put("budget", number("--budget", flags.budget));
+  put("failFast", flags.failFast);
   put("swarm", flags.swarm);
   for (const setting of flags.set ?? []) assign(input, setting);
   const nodes = typeof input.nodes === "number" ? input.nodes : Plan.parse({}).nodes;
@@ -86,7 +89,7 @@ export function planFlags(given: PlanInput): string {
   const words: string[] = [];
   // What is set to its default says nothing, unless a swarm would draw it.
   const input = given.swarm === true ? given : withoutDefaults(given);
-  const { workload, faults, faultInterval, duration, timeout, swarm, version: _, ...rest } = input;
+  const { workload, faults, faultInterval, duration, timeout, failFast, swarm, version: _, ...rest } = input;
   if (workload !== undefined) words.push("--workload", quote(workload));
   if (faults !== undefined) words.push("--faults", faults.length === 0 ? "none" : quote(faults.join(",")));
   if (faultInterval !== undefined) words.push("--fault-interval", `${faultInterval}s`);
@@ -106,6 +109,7 @@ export function planFlags(given: PlanInput): string {
     const value = rest[name];
     if (value !== undefined && value !== "") words.push(`--${name}`, quote(String(value)));
   }
+  if (failFast === true) words.push("--fail-fast");
   if (swarm === true) words.push("--swarm");
   for (const group of ["workloadOptions", "raftkv", "network", "disk"] as const) {
     for (const [name, value] of Object.entries(rest[group] ?? {})) {

@@ -40,6 +40,8 @@ interface Event {
   error?: string;
 }
 
+const nothing: OpGenerator<Signature> = { next: () => ({ kind: "done" }), update: () => nothing };
+
 export class Driver {
   readonly #options: DriverOptions;
   readonly #schedule: Schedule;
@@ -53,7 +55,6 @@ export class Driver {
 
   constructor(options: DriverOptions) {
     this.#options = options;
-    const nothing: OpGenerator<Signature> = { next: () => ({ kind: "done" }), update: () => nothing };
     this.#schedule = new Schedule(nothing, options.concurrency, options.runtime.random.fork("schedule"));
     this.#start = options.runtime.clock.monotonic();
   }
@@ -71,6 +72,11 @@ export class Driver {
       this.#fail = reject;
       this.#advance();
     });
+  }
+
+  /** Begins nothing more in this phase, which resolves when what is under way has ended. */
+  cease(): void {
+    this.#schedule.follow(nothing);
   }
 
   close(): void {

@@ -31,6 +31,7 @@ import type { FaultSummary, RunResult } from "../result.ts";
 import { SECOND } from "../runtime/runtime.ts";
 import type { Workload } from "../workload.ts";
 import { Driver } from "./driver.ts";
+import { EarlyJudge } from "./early-judge.ts";
 import { judge } from "./judge.ts";
 
 export interface Test<Api> {
@@ -124,6 +125,8 @@ class Recording<Api> {
   readonly #driver: Driver;
   readonly #injectors = new Map<string, Injector>();
   readonly #starts = new Map<string, number>();
+  /** A promise was broken while the load went on, and the plan asked to stop then. */
+  #condemned = false;
   readonly phases: { [phase: string]: Nanos } = {};
 
   constructor(test: Test<Api>, stage: Stage<Api>, record: (event: Op) => void) {
@@ -136,6 +139,8 @@ class Recording<Api> {
       this.#injectors.set(fault.name, injector);
       this.#starts.set(fault.name, 0);
     }
+    const early = plan.failFast ? new EarlyJudge(workload.checkers, plan.budget) : undefined;
+    const events: Op[] = [];
     this.#driver = new Driver({
       runtime: stage.runtime,
       concurrency: plan.concurrency,
@@ -145,7 +150,14 @@ class Recording<Api> {
         return { client: workload.open(stage.cluster.api(node), process, stage.runtime), node };
       },
       nemesis: (call) => this.#perform(call),
-      record,
+      record: (event) => {
+        record(event);
+        if (early === undefined || this.#condemned) return;
+        events.push(event);
+        if (!early.condemns(events)) return;
+        this.#condemned = true;
+        this.#driver.cease();
+      },
     });
   }
 
@@ -178,14 +190,22 @@ class Recording<Api> {
     });
     if (schedules.length > 0) load.push(nemesis(any(...schedules)));
     await this.#driver.phase(timeLimit(Math.round(plan.duration * SECOND), any(...load)));
+    // The verdict is known: nothing is gained by healing a system that has failed.
+    if (!this.#condemned) await this.#conclude();
+    this.#enter("end");
+    this.#driver.close();
+  }
+
+  /** Recovery and final reads. */
+  async #conclude(): Promise<void> {
+    const { workload, faults } = this.#test;
+    const { cluster } = this.#stage;
     this.#enter("recovery");
     if (cluster.can.recovery !== undefined && faults.length > 0)
       await this.#nemesisDoes({ f: "heal-core", value: null });
     await this.#nemesisDoes({ f: "heal-all", value: null });
     this.#enter("final");
     if (workload.final !== undefined) await this.#driver.phase(clients(workload.final));
-    this.#enter("end");
-    this.#driver.close();
   }
 
   /** Time of the history. */
