@@ -3,39 +3,34 @@
  *
  * M. Herlihy and J. Wing, "Linearizability: A Correctness Condition for Concurrent Objects" (1990). The property is
  * *local* (section 3.2 there): a history is linearizable exactly if its part for each object is, so every key is
- * checked alone. How, is chosen per key by `decide`; the answer has three values.
+ * checked alone. How, is chosen per key by `decideObject`; the answer has three values.
  */
 import { type Anomaly, Budget, type Checker, type Verdict } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
 import { components } from "./linearizable/components.ts";
-import { type Decision, decide } from "./linearizable/decision.ts";
-import { type Context, explain } from "./linearizable/explanation.ts";
+import {
+  crossCheck,
+  type Decision,
+  decideObject,
+  listed,
+  type Method,
+  type ObjectHistory,
+} from "./linearizable/decision.ts";
+import { explain } from "./linearizable/explanation.ts";
 import { type Action, type Model, PENDING } from "./linearizable/model.ts";
+import { type Claim, type ObjectCall, type Part, partsOf, type Translation } from "./linearizable/parts.ts";
 import { minimalWitness } from "./linearizable/witness.ts";
 import { register } from "./models/register.ts";
 
-/** What one operation of the history did to one object. */
-export interface ObjectCall<In, Out> {
-  /** Names the object; "" if there is only one. */
-  readonly object: string;
-  readonly input: In;
-  /** Undefined: unknown. Ignored unless the operation was ok. */
-  readonly output: Out | undefined;
-}
-
-/** The objects an operation acted on. Calls on several objects are checked as if they were made separately. */
-export type Translation<S extends Signature, In, Out> = (
-  operation: Operation<S>,
-) => readonly ObjectCall<In, Out>[];
-
-/** The revision named by the reply to an operation, if any: see `Action.revision`. */
-export type Claim<S extends Signature> = (operation: Operation<S>) => number | undefined;
+export type { ObjectCall, Translation } from "./linearizable/parts.ts";
 
 /** At most this many violations are explained; more are only counted. */
 const EXPLAINED = 5;
 /** At most this many steps go into making one witness small. */
 const WITNESS_STEPS = 200_000;
+/** About this many objects are also decided by the search, in part. */
+const CROSS_CHECKED = 8;
 
 /** A checker of objects that follow `model`. Revisions make it fast; the verdict never depends on them. */
 export function linearizable<S extends Signature, State, In, Out>(
@@ -64,79 +59,55 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   translate: Translation<S, In, Out>,
   revisionOf: Claim<S> = () => undefined,
 ): Verdict {
-  const parts = [...partsOf(history, model, translate, revisionOf)].flatMap(([object, part]) =>
-    questionsOf(model, object, part),
-  );
-  // The smallest first: what easy parts leave over is there for the hard ones.
-  parts.sort((a, b) => a.size - b.size);
+  const parts = partsOf({ history, model, translate, revisionOf });
+  const questions = [...parts.values()].flatMap((part) => questionsOf(model, part));
+  // The smallest first: what easy ones leave over is there for the hard ones.
+  questions.sort((a, b) => a.size - b.size);
   const anomalies: Anomaly[] = [];
   const unknown: string[] = [];
+  const decided: { [method in Method]: number } = { values: 0, revisions: 0, direct: 0, search: 0 };
   let violations = 0;
   let checked = 0;
-  let claimed = 0;
-  parts.forEach((part, i) => {
-    const share = new Budget(Math.floor(budget.left / (parts.length - i)));
-    const result = part.decide(share);
+  questions.forEach((question, i) => {
+    if (i % Math.ceil(questions.length / CROSS_CHECKED) === 0) question.crossCheck();
+    const share = new Budget(Math.floor(budget.left / (questions.length - i)));
+    const result = question.decide(share);
     budget.spend(share.total - share.left);
     if (result.kind === "exhausted") {
       unknown.push(
-        `${part.object === "" ? "the object" : `key ${part.object}`} gave up ${howFar(result, share)}`,
+        `${question.object === "" ? "the object" : `key ${question.object}`} gave up ${howFar(result, share)}`,
       );
       return;
     }
-    checked += part.size;
-    if (result.kind === "linearizable" && result.claimed) claimed++;
-    if (result.kind === "violation" && ++violations <= EXPLAINED) anomalies.push(part.anomaly(result));
+    checked += question.size;
+    decided[result.by]++;
+    if (result.kind === "violation" && ++violations <= EXPLAINED) anomalies.push(question.anomaly(result));
   });
-  const keys = `${parts.length} ${parts.length === 1 ? "object" : "objects"}`;
+  const keys = `${questions.length} ${questions.length === 1 ? "object" : "objects"}`;
+  const how = waysOf(decided);
   if (violations > 0) {
-    const reason = `${violations} of ${keys} ${violations === 1 ? "is" : "are"} not linearizable`;
+    const reason = `${violations} of ${keys} ${violations === 1 ? "is" : "are"} not linearizable; decided ${how}`;
     return verdict("invalid", reason, checked, anomalies, unknown);
   }
   if (unknown.length > 0)
     return verdict("unknown", `the search was cut short: ${unknown[0]}`, checked, [], unknown);
   if (checked === 0) return verdict("unknown", "there was nothing to check", 0, [], []);
-  const how = `${claimed} in the order of their revisions, ${parts.length - claimed} by search`;
-  const reason = `${keys} with ${checked} operations are linearizable: ${how}`;
+  const reason = `${keys} with ${checked} operations are linearizable: decided ${how}`;
   return verdict("valid", reason, checked, [], []);
 }
 
-interface Part<In, Out> {
-  readonly actions: Action<In, Out>[];
-  readonly failed: Action<In, Out>[];
-}
+const WAYS: { readonly [method in Method]: string } = {
+  values: "by unique values",
+  revisions: "in the order of their revisions",
+  direct: "by rules of their kind",
+  search: "by search",
+};
 
-/** Splits by object. Observations whose answer is unknown observed nothing and are left out. */
-function partsOf<S extends Signature, State, In, Out>(
-  history: History<S>,
-  model: Model<State, In, Out>,
-  translate: Translation<S, In, Out>,
-  revisionOf: Claim<S>,
-): ReadonlyMap<string, Part<In, Out>> {
-  const parts = new Map<string, Part<In, Out>>();
-  for (const operation of history.client) {
-    const { type, process, node, invokeIndex, completeIndex } = operation;
-    const revision = type === "ok" ? revisionOf(operation) : undefined;
-    for (const call of translate(operation)) {
-      const output = type === "ok" ? call.output : undefined;
-      if (output === undefined && model.observes?.(call.input, undefined)) continue;
-      let part = parts.get(call.object);
-      if (part === undefined) {
-        part = { actions: [], failed: [] };
-        parts.set(call.object, part);
-      }
-      (type === "fail" ? part.failed : part.actions).push({
-        input: call.input,
-        output,
-        invoked: invokeIndex,
-        completed: type === "ok" ? completeIndex : PENDING,
-        process,
-        node,
-        revision,
-      });
-    }
-  }
-  return parts;
+/** "by unique values", or with how many each, if there were several ways. */
+function waysOf(decided: { readonly [method in Method]: number }): string {
+  const used = (Object.keys(WAYS) as Method[]).filter((method) => decided[method] > 0);
+  if (used.length === 1) return WAYS[used[0] as Method];
+  return used.map((method) => `${decided[method]} ${WAYS[method]}`).join(", ");
 }
 
 /** Whether some operations are linearizable; hides what they are. */
@@ -144,6 +115,8 @@ interface Question {
   /** How to call what they act on. */
   readonly object: string;
   readonly size: number;
+  /** Throws `Disagreement`. */
+  crossCheck(): void;
   decide(budget: Budget): Decision;
   anomaly(violation: Violation): Anomaly;
 }
@@ -151,56 +124,81 @@ interface Question {
 type Violation = Decision & { readonly kind: "violation" };
 
 /** One for each part of the object that no operation connects with the others; as one of a register if possible. */
-function questionsOf<State, In, Out>(
+function questionsOf<S extends Signature, State, In, Out>(
   model: Model<State, In, Out>,
-  name: string,
-  { actions, failed }: Part<In, Out>,
+  whole: Part<S, State, In, Out>,
 ): readonly Question[] {
+  if (model.touches === undefined && model.asRegister === undefined) {
+    const told: Told = (...found) => anomalyOf(model, whole, whole.object, ...found);
+    return [{ object: whole.object, size: whole.length, ...question(model, whole, told) }];
+  }
+  const actions = whole.actions();
   return components(model, actions).map(({ part, positions }) => {
     const own =
       positions.length === actions.length
         ? actions
         : positions.map((position) => actions[position] as Action<In, Out>);
-    const object = part === "" ? name : name === "" ? part : `${name}/${part}`;
-    const context = { object, actions: own, failed };
-    const told = (witness: readonly number[], impossible: number, name?: string) =>
-      anomalyOf(model, witness, impossible, context, name);
+    const object = part === "" ? whole.object : whole.object === "" ? part : `${whole.object}/${part}`;
+    const original = (position: number) => positions[position] as number;
     const view = model.asRegister?.(own);
-    if (view === undefined) return { object, size: own.length, ...question(model, own, told) };
-    const original = (position: number) => view.positions[position] as number;
-    const inOriginal = (witness: readonly number[], impossible: number) =>
-      told([...new Set(witness.map(original))], original(impossible), view.anomaly);
-    return { object, size: own.length, ...question(register(view.init), view.actions, inOriginal) };
+    const told: Told = (witness, impossible, related) =>
+      anomalyOf(
+        model,
+        whole,
+        object,
+        witness.map(original),
+        original(impossible),
+        related?.map(original),
+        view?.anomaly,
+      );
+    if (view === undefined) return { object, size: own.length, ...question(model, listed(model, own), told) };
+    const viewed = (position: number) => view.positions[position] as number;
+    const inOriginal: Told = (witness, impossible, related) =>
+      told([...new Set(witness.map(viewed))], viewed(impossible), related?.map(viewed));
+    const registers = register(view.init);
+    return { object, size: own.length, ...question(registers, listed(registers, view.actions), inOriginal) };
   });
 }
 
+/** Nobody but those `related` has anything to do with the witness; undefined: that is not known. */
+type Told = (witness: readonly number[], impossible: number, related?: readonly number[]) => Anomaly;
+
 function question<State, In, Out>(
   model: Model<State, In, Out>,
-  actions: readonly Action<In, Out>[],
-  told: (witness: readonly number[], impossible: number) => Anomaly,
-): Pick<Question, "decide" | "anomaly"> {
+  operations: ObjectHistory<In, Out>,
+  told: Told,
+): Omit<Question, "object" | "size"> {
   return {
-    decide: (budget) => decide(model, actions, budget),
-    anomaly: ({ impossible, witness }) =>
-      told(
-        witness ?? minimalWitness(model, actions, impossible, new Budget(WITNESS_STEPS)).positions,
-        impossible,
-      ),
+    crossCheck: () => crossCheck(model, operations),
+    decide: (budget) => decideObject(model, operations, budget),
+    anomaly({ impossible, witness, related }) {
+      if (witness !== undefined) return told(witness, impossible, related);
+      const minimal = minimalWitness(model, operations.actions(), impossible, new Budget(WITNESS_STEPS));
+      return told(minimal.positions, impossible);
+    },
   };
 }
 
-function anomalyOf<State, In, Out>(
+function anomalyOf<S extends Signature, State, In, Out>(
   model: Model<State, In, Out>,
+  whole: Part<S, State, In, Out>,
+  object: string,
   positions: readonly number[],
   impossible: number,
-  context: Context<In, Out>,
-  name: string | undefined,
+  related: readonly number[] | undefined,
+  name: string | undefined = undefined,
 ): Anomaly {
-  const witness = positions.map((position) => context.actions[position] as Action<In, Out>);
+  const witness = positions.map((position) => whole.action(position));
   const indexes = witness.flatMap(({ invoked, completed }) =>
     completed === PENDING ? [invoked] : [invoked, completed],
   );
-  const explanation = explain(model, witness, context.actions[impossible] as Action<In, Out>, context);
+  const culprit = witness[positions.indexOf(impossible)] ?? whole.action(impossible);
+  const others = related?.filter((position) => !positions.includes(position));
+  const actions =
+    others === undefined
+      ? whole.actions()
+      : [...witness, ...others.map((position) => whole.action(position))];
+  const explanation = explain(model, witness, culprit, { object, actions, failed: whole.failed() });
   return {
     ...explanation,
     name: name ?? explanation.name,

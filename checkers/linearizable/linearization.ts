@@ -9,7 +9,7 @@ import { type Action, type Model, PENDING } from "./model.ts";
 export function isLinearization<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
-  order: readonly number[],
+  order: Iterable<number>,
 ): boolean {
   const placed = new Uint8Array(actions.length);
   let state = model.init;

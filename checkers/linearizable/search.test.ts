@@ -84,7 +84,9 @@ const model = register(0);
 function shrunk(actions: readonly Action<RegisterCall, Json>[]) {
   const result = decide(model, actions, new Budget(1_000_000));
   if (result.kind !== "violation") return undefined;
-  return minimalWitness(model, actions, result.impossible, new Budget(1_000_000));
+  const completed = (i: number) => (actions[i]?.completed === PENDING ? -1 : (actions[i]?.completed ?? -1));
+  const last = [...actions.keys()].reduce((a, b) => (completed(b) > completed(a) ? b : a));
+  return minimalWitness(model, actions, last, new Budget(1_000_000));
 }
 
 describe("minimalWitness", () => {
@@ -153,9 +155,10 @@ describe("minimalWitness", () => {
     const written = actions[1000]?.input.value;
     const old = Array.isArray(written) ? (written[1] as Json) : (written ?? 0);
     const history = actions.map((action) => (action === stale ? { ...action, output: old } : action));
-    const witness = shrunk(history);
-    expect(witness?.positions.length).toBeLessThanOrEqual(4);
-    expect(witness?.positions).toContain(
+    const impossible = actions.indexOf(stale);
+    const witness = minimalWitness(model, history, impossible, new Budget(1_000_000));
+    expect(witness.positions.length).toBeLessThanOrEqual(4);
+    expect(witness.positions).toContain(
       history.findIndex((action) => action.output === old && action.invoked === stale.invoked),
     );
   });
