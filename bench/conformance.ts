@@ -9,8 +9,8 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Model } from "../checkers/linearizable/model.ts";
 import { checkLinearizable, type ObjectCall } from "../checkers/linearizable.ts";
+import { type KvCall, kv } from "../checkers/models/kv.ts";
 import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { parseEdn } from "../src/history/formats/edn.ts";
@@ -84,21 +84,6 @@ function etcdLog(text: string): Recorded {
   };
 }
 
-type StringCall = { readonly f: string; readonly value: string };
-
-/** A string per key, that can be appended to; a missing one is empty. */
-const appendable: Model<string, StringCall, Json> = {
-  name: "string",
-  summary: "a string with get, put and append",
-  init: "",
-  key: (state) => state,
-  step(state, { f, value }, output) {
-    if (f === "get") return output === undefined || output === state ? state : undefined;
-    return f === "append" ? state + value : value;
-  },
-  observes: ({ f }) => f === "get",
-};
-
 function kvLog(text: string): Recorded {
   const recording = parseEdn(text).map((line) => {
     const { process, type, f, key, value } = line as unknown as Required<Recording>;
@@ -107,8 +92,8 @@ function kvLog(text: string): Recorded {
   return {
     history: historyOf(recording),
     check: (history) =>
-      checkLinearizable(history, appendable, new Budget(STEPS), ({ f, key, input, output }) => [
-        { object: key ?? "", input: { f, value: String(input ?? "") }, output: f === "get" ? output : null },
+      checkLinearizable(history, kv, new Budget(STEPS), ({ f, key, input, output }) => [
+        { object: key ?? "", input: { f, value: input } as KvCall, output: f === "get" ? output : null },
       ]),
   };
 }

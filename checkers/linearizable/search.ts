@@ -3,22 +3,28 @@
  *
  * J. M. Wing and C. Gong, "Testing and Verifying Concurrent Objects" (1993): take any operation that no other one
  * precedes in real time, apply it to the model, go on with the rest, and take it back if that fails. G. Lowe,
- * "Testing for linearizability" (2017): remember the configurations that were tried, and keep the operations left
- * in a doubly linked list of calls and returns, from which one is lifted and put back in constant time.
+ * "Testing for linearizability" (2017): remember the configurations that were tried.
  *
  * Added here:
  * - Operations that only observe are placed as soon as they are legal, without branching: in any linearization of
  *   the rest they can be moved to the front.
  * - A state that nothing left can bring back is not left while an operation that read it is yet to be placed.
+ * - Of required operations that do the same, the one that completed first goes first.
  * - Pending operations have no return, so they never force anything. They are tried last, only where what follows
- *   can tell, those that nobody can tell apart only in the order of their invocations, and a configuration is dropped if a known
- *   one got as far with a subset of them (see configurations.ts).
+ *   can tell and nothing that must be placed anyway does the same, those that nobody can tell apart only in the
+ *   order of their invocations, and a configuration is dropped if a known one got as far with a subset of them
+ *   (see configurations.ts).
+ * - Which order of trying is good depends on the history, so several are tried, each for a while. One of them lets
+ *   pending operations work any number of times. That forgets who has used which, which is what makes them
+ *   expensive; and if nothing explains the answers even so, nothing does.
  */
 import type { Budget } from "../../src/checker.ts";
-import type { Json } from "../../src/history/op.ts";
 import { Configurations } from "./configurations.ts";
-import { type Access, type Action, type Model, PENDING } from "./model.ts";
+import { Demand } from "./demand.ts";
+import type { Action, Model } from "./model.ts";
+import { Timeline } from "./timeline.ts";
 import { IMPOSSIBLE, Transitions } from "./transitions.ts";
+import { type Twins, twinsOf } from "./twins.ts";
 
 export type SearchResult =
   /** `order` holds positions in the list of actions, in an order that explains all answers. */
@@ -28,259 +34,278 @@ export type SearchResult =
   /** The budget ended. At most `placed` of the required actions had been placed at once. */
   | { readonly kind: "exhausted"; readonly placed: number; readonly required: number };
 
+/** What is tried first. */
+interface Strategy {
+  /** What was invoked first; else what completed first, if it helps what must be placed next. */
+  readonly byInvocation: boolean;
+  /** Pending operations can be used again and again: an order that does so proves nothing. */
+  readonly reuse: boolean;
+  /** How much longer than the others it is tried. */
+  readonly patience: number;
+}
+
+const FIFO: Strategy = { byInvocation: true, reuse: false, patience: 1 };
+const URGENT: Strategy = { byInvocation: false, reuse: false, patience: 1 };
+const REUSING: Strategy = { byInvocation: false, reuse: true, patience: 4 };
+
 /** Decides whether `actions` are linearizable; any order of the list will do. One step is one operation placed. */
 export function search<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
   budget: Budget,
 ): SearchResult {
-  return new Search(model, actions).run(budget);
+  const search = new Search(model, actions);
+  const { required, pending } = search.timeline;
+  const strategies = pending.length > 0 ? [FIFO, URGENT, REUSING] : [FIFO, URGENT];
+  let placed = 0;
+  for (let steps = 1000 + 4 * actions.length; ; steps *= 4)
+    for (const strategy of strategies) {
+      const result = search.run(strategy, steps * strategy.patience, budget);
+      if (result === undefined) continue;
+      if (result.kind !== "exhausted") return result;
+      placed = Math.max(placed, result.placed);
+      if (budget.left === 0) return { kind: "exhausted", placed, required: required.length };
+    }
 }
 
 class Search<State, In, Out> {
-  readonly #actions: readonly Action<In, Out>[];
+  readonly timeline: Timeline;
   readonly #transitions: Transitions<State, In, Out>;
+  readonly #demand: Demand;
+  readonly #twins: Twins;
+  /** The pending operations that do not do the same in every state. */
+  readonly #conditional: readonly number[];
   readonly #initial: number;
-  readonly #configurations = new Configurations();
-  /** Positions in `#actions` by invocation: first the required operations, then the pending ones. */
-  readonly #required: Int32Array;
-  readonly #pending: Int32Array;
   readonly #observes: Uint8Array;
-  readonly #completed: Float64Array;
-  /** For each pending operation the identical one invoked just before it, or -1. */
-  readonly #twin: Int32Array;
-  /** Doubly linked list: call i at i, return i at n + i, both ends at 2n. */
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
-  /** By required operation: how many required and pending calls come before its return. */
-  readonly #callsBefore: Int32Array;
-  readonly #pendingBefore: Int32Array;
-  /** The state that an operation demands or leaves behind, where the model tells, or -1. */
-  readonly #reads: Int32Array;
-  readonly #writes: Int32Array;
-  readonly #pendingWrites: Int32Array;
-  /** By state: how many required operations not yet placed read it, how many operations not yet placed write it. */
-  readonly #demand: Int32Array;
-  readonly #supply: Int32Array;
   /** Bit sets of what is placed. */
   readonly #placed: Int32Array;
   readonly #used: Int32Array;
+  /** By group of twins: the rank of the first that may be placed, and when that was found out. */
+  readonly #firstTwin: Int32Array;
+  readonly #twinsSeen: Int32Array;
+  #now = 0;
+  #strategy = FIFO;
+  /** The operation chosen last (a required one as i, a pending one as ~i), its priority and the state after it. */
+  #chosen = 0;
+  #priority = 0;
+  #after = IMPOSSIBLE;
 
   constructor(model: Model<State, In, Out>, actions: readonly Action<In, Out>[]) {
-    this.#actions = actions;
+    const at = (position: number) => actions[position] as Action<In, Out>;
+    const observes = (position: number) => model.observes?.(at(position).input, at(position).output) ?? false;
+    this.timeline = new Timeline(actions, (position) => !observes(position));
     this.#transitions = new Transitions(model, actions);
     this.#initial = this.#transitions.id(model.init);
-    const byInvocation = actions.map((_, i) => i);
-    byInvocation.sort((a, b) => actionAt(actions, a).invoked - actionAt(actions, b).invoked);
-    const required = byInvocation.filter((i) => actionAt(actions, i).completed !== PENDING);
-    const pending = byInvocation.filter((i) => {
-      const { input, output, completed } = actionAt(actions, i);
-      return completed === PENDING && !model.observes?.(input, output);
-    });
-    const n = required.length;
-    this.#required = Int32Array.from(required);
-    this.#pending = Int32Array.from(pending);
-    this.#observes = new Uint8Array(n);
-    this.#completed = new Float64Array(n);
-    for (let i = 0; i < n; i++) {
-      const { input, output, completed } = actionAt(actions, required[i] as number);
-      this.#observes[i] = model.observes?.(input, output) ? 1 : 0;
-      this.#completed[i] = completed;
-    }
-    const accessOf = (i: number): Access => {
-      const { input, output } = actionAt(actions, i);
-      return model.access?.(input, output) ?? {};
-    };
-    const stateOf = (value: Json | undefined) =>
-      value === undefined ? -1 : this.#transitions.id(value as State);
-    // Of an unknown answer, `reads` is a condition and no demand.
-    const demandOf = (i: number) =>
-      actionAt(actions, i).output === undefined ? undefined : accessOf(i).reads;
-    this.#reads = Int32Array.from(required, (i) => stateOf(demandOf(i)));
-    this.#writes = Int32Array.from(required, (i) => stateOf(accessOf(i).writes));
-    this.#pendingWrites = Int32Array.from(pending, (i) => stateOf(accessOf(i).writes));
-    this.#demand = new Int32Array(this.#transitions.size);
-    this.#supply = new Int32Array(this.#transitions.size);
-    for (const state of this.#reads) this.#count(this.#demand, state, 1);
-    for (const state of this.#writes) this.#count(this.#supply, state, 1);
-    for (const state of this.#pendingWrites) this.#count(this.#supply, state, 1);
-    this.#twin = this.#twins(byInvocation.map(accessOf), accessOf);
-    this.#placed = new Int32Array((n + 31) >> 5);
+    const { required, pending } = this.timeline;
+    this.#observes = Uint8Array.from(required, (position) => (observes(position) ? 1 : 0));
+    this.#demand = new Demand(model as never, actions, this.timeline, this.#transitions as never);
+    this.#twins = twinsOf(model, actions, this.timeline);
+    this.#conditional = Array.from(pending, (_, i) => i).filter((i) => this.#demand.blind[i] === 0);
+    this.#placed = new Int32Array((required.length + 31) >> 5);
     this.#used = new Int32Array((pending.length + 31) >> 5);
-    this.#next = new Int32Array(2 * n + 1);
-    this.#previous = new Int32Array(2 * n + 1);
-    this.#callsBefore = new Int32Array(n);
-    this.#pendingBefore = new Int32Array(n);
-    this.#link();
+    this.#firstTwin = new Int32Array(this.#twins.groupCount);
+    this.#twinsSeen = new Int32Array(this.#twins.groupCount);
   }
 
-  #twins(accesses: readonly Access[], accessOf: (position: number) => Access): Int32Array {
-    const met = new Set<string>();
-    for (const { reads, excludes } of accesses) {
-      if (reads !== undefined) met.add(JSON.stringify(reads));
-      if (excludes !== undefined) met.add(JSON.stringify(excludes));
-    }
-    const last = new Map<string, number>();
-    return Int32Array.from(this.#pending, (position, i) => {
-      const { input, output } = actionAt(this.#actions, position);
-      const { reads, writes } = accessOf(position);
-      // Two values that no operation can tell apart are as good as one.
-      const arbitrary = reads === undefined && writes !== undefined && !met.has(JSON.stringify(writes));
-      const identity = arbitrary ? "" : JSON.stringify([input, output ?? null]);
-      const twin = last.get(identity) ?? -1;
-      last.set(identity, i);
-      return twin;
-    });
-  }
-
-  /** Merges calls and returns by their index into the list. */
-  #link(): void {
-    const n = this.#required.length;
-    const returns = Array.from({ length: n }, (_, i) => i);
-    returns.sort((a, b) => (this.#completed[a] as number) - (this.#completed[b] as number));
-    let tail = 2 * n;
-    let call = 0;
-    let pending = 0;
-    for (const returned of returns) {
-      const at = this.#completed[returned] as number;
-      while (call < n && this.#invoked(call) < at) {
-        tail = this.#append(tail, call);
-        call++;
-      }
-      while (
-        pending < this.#pending.length &&
-        actionAt(this.#actions, this.#pending[pending] as number).invoked < at
-      )
-        pending++;
-      tail = this.#append(tail, n + returned);
-      this.#callsBefore[returned] = call;
-      this.#pendingBefore[returned] = pending;
-    }
-    this.#next[tail] = 2 * n;
-    this.#previous[2 * n] = tail;
-  }
-
-  #append(tail: number, item: number): number {
-    this.#next[tail] = item;
-    this.#previous[item] = tail;
-    return item;
-  }
-
-  #invoked(required: number): number {
-    return actionAt(this.#actions, this.#required[required] as number).invoked;
-  }
-
-  run(budget: Budget): SearchResult {
-    const n = this.#required.length;
-    const pendings = this.#pending.length;
-    const next = this.#next;
+  /** At most `limit` steps; leaves everything as it was before. Undefined if an order was found that proves nothing. */
+  run(strategy: Strategy, limit: number, budget: Budget): SearchResult | undefined {
+    this.#strategy = strategy;
+    const { required, pending, next, rank } = this.timeline;
+    const n = required.length;
     const end = 2 * n;
+    const configurations = new Configurations();
     /** What was placed, in order (a required operation i as i, a pending one as ~i), and the state before each. */
-    const trail = new Int32Array(n + pendings);
-    const before = new Int32Array(n + pendings);
-    /** 1 where something else can be tried in its place; then also the horizon it was chosen under. */
-    const branches = new Uint8Array(n + pendings);
-    const horizons = new Int32Array(n + pendings);
+    let trail = new Int32Array(n + pending.length);
+    let before = new Int32Array(n + pending.length);
+    /** The priority it was chosen with, or -1: nothing else can be tried in its place. */
+    let priorities = new Float64Array(n + pending.length);
     let depth = 0;
     let placed = 0;
-    let state = this.#initial;
     let mostPlaced = 0;
     let furthest = -1;
+    let steps = limit;
+    let state = this.#initial;
 
-    for (;;) {
-      // A new configuration: place what merely observes, up to the horizon.
-      let event = next[end] as number;
-      while (event < n) {
-        if (
-          this.#observes[event] === 1 &&
-          this.#transitions.step(state, this.#required[event] as number) !== IMPOSSIBLE
-        ) {
-          if (!budget.spend())
-            return { kind: "exhausted", placed: Math.max(mostPlaced, placed), required: n };
-          this.#lift(event);
-          trail[depth] = event;
-          before[depth] = state;
-          branches[depth++] = 0;
-          placed++;
-        }
-        event = next[event] as number;
+    const place = (item: number, priority: number): boolean => {
+      if (steps-- <= 0 || !budget.spend()) return false;
+      if (depth === trail.length) {
+        trail = doubled(trail, new Int32Array(2 * depth));
+        before = doubled(before, new Int32Array(2 * depth));
+        priorities = doubled(priorities, new Float64Array(2 * depth));
       }
-      if (placed === n) return { kind: "linearizable", order: this.#order(trail.subarray(0, depth)) };
-      if (placed > mostPlaced) mostPlaced = placed;
-      let horizon = event - n;
-
-      /** Where to go on looking for a candidate: an event of the list, or `end + i` for pending operation i. */
-      let candidate = this.#isNew(state, horizon) ? (next[end] as number) : end + pendings;
+      trail[depth] = item;
+      before[depth] = state;
+      priorities[depth++] = priority;
+      this.#place(item);
+      if (item >= 0) placed++;
+      return true;
+    };
+    const takeBack = (): number => {
+      const item = trail[--depth] as number;
+      this.#takeBack(item);
+      if (item >= 0) placed--;
+      return item;
+    };
+    const result = (): SearchResult | undefined => {
       for (;;) {
-        let chosen = -1;
-        let after = IMPOSSIBLE;
-        for (; candidate < n; candidate = next[candidate] as number) {
-          if (this.#observes[candidate] === 1) continue;
-          after = this.#transitions.step(state, this.#required[candidate] as number);
-          if (after === IMPOSSIBLE) continue;
-          if (after !== state && this.#strands(state, this.#reads[candidate] === state ? 1 : 0)) continue;
-          chosen = candidate;
-          break;
-        }
-        if (chosen < 0 && !this.#strands(state, 0)) {
-          let i = candidate < end ? 0 : candidate - end;
-          const usable = this.#pendingBefore[horizon] as number;
-          for (; i < usable; i++) {
-            if (has(this.#used, i)) continue;
-            const twin = this.#twin[i] as number;
-            if (twin >= 0 && !has(this.#used, twin)) continue;
-            after = this.#transitions.step(state, this.#pending[i] as number);
-            if (after === IMPOSSIBLE || after === state || !this.#matters(state, after, horizon)) continue;
-            chosen = end + i;
-            break;
-          }
-        }
-        if (chosen >= 0) {
-          if (!budget.spend())
+        // A new configuration: place what merely observes, up to the horizon.
+        let event = next[end] as number;
+        while (event < n) {
+          if (
+            this.#observes[event] === 1 &&
+            this.#transitions.step(state, required[event] as number) !== IMPOSSIBLE &&
+            !place(event, -1)
+          )
             return { kind: "exhausted", placed: Math.max(mostPlaced, placed), required: n };
-          before[depth] = state;
-          branches[depth] = 1;
-          horizons[depth] = horizon;
-          if (chosen < n) {
-            this.#lift(chosen);
-            trail[depth++] = chosen;
-            placed++;
-          } else {
-            flip(this.#used, chosen - end);
-            this.#count(this.#supply, this.#pendingWrites[chosen - end] as number, -1);
-            trail[depth++] = ~(chosen - end);
-          }
-          state = after;
-          break;
+          event = next[event] as number;
         }
-        // Nothing left to try here: take back the last choice, and what was observed after it.
-        if (furthest < 0 || (this.#completed[horizon] as number) > (this.#completed[furthest] as number))
-          furthest = horizon;
-        let last = 0;
-        do {
-          if (depth === 0) return { kind: "violation", furthest: this.#required[furthest] as number };
-          depth--;
-          last = trail[depth] as number;
-          if (last >= 0) {
-            this.#unlift(last);
-            placed--;
-          } else {
-            flip(this.#used, ~last);
-            this.#count(this.#supply, this.#pendingWrites[~last] as number, 1);
-          }
-        } while (branches[depth] === 0);
-        state = before[depth] as number;
-        horizon = horizons[depth] as number;
-        candidate = last >= 0 ? (next[last] as number) : end + ~last + 1;
+        if (placed === n) return this.#linearization(trail.subarray(0, depth));
+        if (placed > mostPlaced) mostPlaced = placed;
+        let horizon = event - n;
+        let tried = this.#isNew(configurations, state, horizon) ? -1 : Number.POSITIVE_INFINITY;
+        while (!this.#choose(state, horizon, tried)) {
+          // Nothing left to try here: take back the last choice, and what was observed after it.
+          if (furthest < 0 || (rank[horizon] as number) > (rank[furthest] as number)) furthest = horizon;
+          do {
+            if (depth === 0) return { kind: "violation", furthest: required[furthest] as number };
+            takeBack();
+          } while (priorities[depth] === -1);
+          state = before[depth] as number;
+          tried = priorities[depth] as number;
+          horizon = this.#horizon();
+        }
+        if (!place(this.#chosen, this.#priority))
+          return { kind: "exhausted", placed: Math.max(mostPlaced, placed), required: n };
+        state = this.#after;
       }
+    };
+    const found = result();
+    while (depth > 0) takeBack();
+    return found;
+  }
+
+  /** The first completion ahead. */
+  #horizon(): number {
+    const { required, next } = this.timeline;
+    const n = required.length;
+    let event = next[2 * n] as number;
+    while (event < n) event = next[event] as number;
+    return event - n;
+  }
+
+  #place(item: number): void {
+    if (item >= 0) {
+      this.timeline.lift(item);
+      flip(this.#placed, item);
+      this.#demand.required(item, -1);
+    } else if (!this.#strategy.reuse) {
+      flip(this.#used, ~item);
+      this.#demand.pending(~item, -1);
     }
   }
 
-  /** True if leaving `state` leaves more than `leaver` readers of it behind for ever. */
-  #strands(state: number, leaver: number): boolean {
-    return (
-      state < this.#demand.length && this.#supply[state] === 0 && (this.#demand[state] as number) > leaver
-    );
+  #takeBack(item: number): void {
+    if (item >= 0) {
+      this.timeline.unlift(item);
+      flip(this.#placed, item);
+      this.#demand.required(item, 1);
+    } else if (!this.#strategy.reuse) {
+      flip(this.#used, ~item);
+      this.#demand.pending(~item, 1);
+    }
+  }
+
+  /** Finds the operation to be placed next: the least priority above `tried`. False if there is none. */
+  #choose(state: number, horizon: number, tried: number): boolean {
+    if (tried === Number.POSITIVE_INFINITY) return false;
+    const n = this.timeline.required.length;
+    if (tried < 2 * n && this.#chooseRequired(state, horizon, tried)) return true;
+    return this.#choosePending(state, horizon, tried);
+  }
+
+  #chooseRequired(state: number, horizon: number, tried: number): boolean {
+    const { required, rank, next } = this.timeline;
+    const n = required.length;
+    const { groups } = this.#twins;
+    const { byInvocation } = this.#strategy;
+    const goal = required[horizon] as number;
+    this.#seeTwins();
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = next[2 * n] as number; i < n; i = next[i] as number) {
+      if (this.#observes[i] === 1) continue;
+      let priority = byInvocation ? i : (rank[i] as number);
+      // With what does not help the goal it is n more.
+      if (priority >= best || priority + n <= tried) continue;
+      const group = groups[i] as number;
+      if (group >= 0 && this.#firstTwin[group] !== rank[i]) continue;
+      const after = this.#transitions.step(state, required[i] as number);
+      if (after === IMPOSSIBLE) continue;
+      if (after !== state && this.#demand.strands(state, this.#demand.reads[i] === state ? 1 : 0)) continue;
+      const helps = byInvocation || i === horizon || this.#transitions.step(after, goal) !== IMPOSSIBLE;
+      if (!helps) priority += n;
+      if (priority <= tried || priority >= best) continue;
+      best = priority;
+      this.#chosen = i;
+      this.#after = after;
+      if (byInvocation) break;
+    }
+    this.#priority = best;
+    return best !== Number.POSITIVE_INFINITY;
+  }
+
+  /** Of operations that do the same, only the one that completed first is tried. */
+  #seeTwins(): void {
+    if (this.#twins.groupCount === 0) return;
+    const { required, rank, next } = this.timeline;
+    const n = required.length;
+    this.#now++;
+    for (let i = next[2 * n] as number; i < n; i = next[i] as number) {
+      const group = this.#twins.groups[i] as number;
+      if (group < 0) continue;
+      const known = this.#twinsSeen[group] === this.#now;
+      this.#twinsSeen[group] = this.#now;
+      if (!known || (rank[i] as number) < (this.#firstTwin[group] as number))
+        this.#firstTwin[group] = rank[i] as number;
+    }
+  }
+
+  #choosePending(state: number, horizon: number, tried: number): boolean {
+    const { required, pending, pendingBefore } = this.timeline;
+    const first = 2 * required.length;
+    const usable = pendingBefore[horizon] as number;
+    if (usable === 0 || this.#demand.strands(state, 0)) return false;
+    for (let i = Math.max(0, tried - first + 1); i < usable; i++) {
+      if (has(this.#used, i)) continue;
+      const twin = this.#twins.earlier[i] as number;
+      if (twin >= 0 && (this.#strategy.reuse || !has(this.#used, twin))) continue;
+      const after = this.#transitions.step(state, pending[i] as number);
+      if (after === IMPOSSIBLE || after === state) continue;
+      if (this.#demand.blind[i] === 1 && this.#isReplaceable(state, after, usable)) continue;
+      if (!this.#matters(state, after, horizon)) continue;
+      this.#chosen = ~i;
+      this.#priority = first + i;
+      this.#after = after;
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * True if something else than a pending operation that works everywhere also leads to `after` from here: a
+   * required operation, which must be placed some time, or a pending one that does not work everywhere. To
+   * use that here, and the one that works everywhere in its place there, changes no state.
+   */
+  #isReplaceable(state: number, after: number, usable: number): boolean {
+    const { required, pending, next } = this.timeline;
+    const n = required.length;
+    for (let i = next[2 * n] as number; i < n; i = next[i] as number)
+      if (this.#observes[i] === 0 && this.#transitions.step(state, required[i] as number) === after)
+        return true;
+    for (const i of this.#conditional) {
+      if (i >= usable) break;
+      if (!has(this.#used, i) && this.#transitions.step(state, pending[i] as number) === after) return true;
+    }
+    return false;
   }
 
   /**
@@ -288,16 +313,18 @@ class Search<State, In, Out> {
    * nothing does, a linearization with the pending operation is one without it, too.
    */
   #matters(without: number, state: number, horizon: number): boolean {
-    const n = this.#required.length;
-    for (let next = this.#next[2 * n] as number; next < n; next = this.#next[next] as number) {
-      const position = this.#required[next] as number;
+    const { required, pending, pendingBefore, next } = this.timeline;
+    const n = required.length;
+    for (let i = next[2 * n] as number; i < n; i = next[i] as number) {
+      const position = required[i] as number;
       const after = this.#transitions.step(state, position);
       if (after !== IMPOSSIBLE && after !== this.#transitions.step(without, position)) return true;
     }
-    const usable = this.#pendingBefore[horizon] as number;
-    for (let i = 0; i < usable; i++) {
+    const usable = pendingBefore[horizon] as number;
+    for (const i of this.#conditional) {
+      if (i >= usable) break;
       if (has(this.#used, i)) continue;
-      const position = this.#pending[i] as number;
+      const position = pending[i] as number;
       const after = this.#transitions.step(state, position);
       if (after === IMPOSSIBLE || after === state) continue;
       if (after !== this.#transitions.step(without, position)) return true;
@@ -305,65 +332,29 @@ class Search<State, In, Out> {
     return false;
   }
 
-  #count(counts: Int32Array, state: number, by: number): void {
-    if (state >= 0) counts[state] = (counts[state] as number) + by;
-  }
-
-  /** Removes return and call from the list, in this order: the call then still knows what comes after it. */
-  #lift(i: number): void {
-    this.#unlink(this.#required.length + i);
-    this.#unlink(i);
-    flip(this.#placed, i);
-    this.#count(this.#demand, this.#reads[i] as number, -1);
-    this.#count(this.#supply, this.#writes[i] as number, -1);
-  }
-
-  /** Undoes the latest `#lift` not yet undone. */
-  #unlift(i: number): void {
-    this.#relink(i);
-    this.#relink(this.#required.length + i);
-    flip(this.#placed, i);
-    this.#count(this.#demand, this.#reads[i] as number, 1);
-    this.#count(this.#supply, this.#writes[i] as number, 1);
-  }
-
-  #unlink(item: number): void {
-    const previous = this.#previous[item] as number;
-    const next = this.#next[item] as number;
-    this.#next[previous] = next;
-    this.#previous[next] = previous;
-  }
-
-  #relink(item: number): void {
-    this.#next[this.#previous[item] as number] = item;
-    this.#previous[this.#next[item] as number] = item;
-  }
-
   /** Remembers the current configuration; false if there is nothing to gain from it. */
-  #isNew(state: number, horizon: number): boolean {
+  #isNew(configurations: Configurations, state: number, horizon: number): boolean {
+    const { required, next, callsBefore, pendingBefore } = this.timeline;
     // The list starts with a call: of two events of one operation it is the first.
-    const first = this.#next[2 * this.#required.length] as number;
-    const calls = this.#callsBefore[horizon] as number;
-    const pendingWords = ((this.#pendingBefore[horizon] as number) + 31) >> 5;
-    return this.#configurations.add(
-      first,
-      state,
-      this.#placed,
-      first >> 5,
-      (calls - 1) >> 5,
-      this.#used,
-      pendingWords,
-    );
+    const first = next[2 * required.length] as number;
+    const calls = callsBefore[horizon] as number;
+    const pendingWords = this.#strategy.reuse ? 0 : ((pendingBefore[horizon] as number) + 31) >> 5;
+    const [from, to] = [first >> 5, (calls - 1) >> 5];
+    return configurations.add(first, state, this.#placed, from, to, this.#used, pendingWords);
   }
 
-  /** Positions in the list of actions. */
-  #order(trail: Int32Array): number[] {
-    return Array.from(trail, (item) => (item >= 0 ? this.#required[item] : this.#pending[~item]) as number);
+  /** As positions in the list of actions. */
+  #linearization(trail: Int32Array): SearchResult | undefined {
+    const { required, pending } = this.timeline;
+    const order = Array.from(trail, (item) => (item >= 0 ? required[item] : pending[~item]) as number);
+    if (this.#strategy.reuse && new Set(order).size < order.length) return undefined;
+    return { kind: "linearizable", order };
   }
 }
 
-function actionAt<In, Out>(actions: readonly Action<In, Out>[], position: number): Action<In, Out> {
-  return actions[position] as Action<In, Out>;
+function doubled<T extends Int32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }
 
 function has(bits: Int32Array, i: number): boolean {
