@@ -303,6 +303,8 @@ describe("docs/checkers.md", () => {
     g2: ["checkers/g2.ts"],
     monotonic: ["checkers/monotonic.ts"],
     sequential: ["checkers/sequential.ts"],
+    "session-guarantees": ["checkers/session.ts"],
+    causal: ["checkers/causal.ts"],
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
     "ground-truth": ["cluster/simulated/ground-truth.ts"],

@@ -2,6 +2,7 @@
 import type { KvApi } from "../cluster/api.ts";
 import type { WorkloadFactory } from "../src/workload.ts";
 import { bank } from "./bank.ts";
+import { causal } from "./causal.ts";
 import { config } from "./config.ts";
 import { counter } from "./counter.ts";
 import { election } from "./election.ts";
@@ -38,5 +39,6 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   g2,
   monotonic,
   sequential,
+  causal,
   none,
 ];
