@@ -285,6 +285,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     workload: "lease",
   },
   {
+    name: "revoke-leaves-keys",
+    area: "lease",
+    mutation: "a lease that ends leaves its keys behind",
+    reference: "the default behaviour of Consul's sessions, taken for etcd's",
+    workload: "registry",
+  },
+  {
     name: "lease-promote-keeps-deadlines",
     area: "lease",
     mutation: "a new leader does not extend leases when it takes over",

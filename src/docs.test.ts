@@ -289,6 +289,7 @@ describe("docs/checkers.md", () => {
     watch: ["checkers/judged-watch.ts", "checkers/watch-log.ts"],
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],
     lease: ["checkers/lease.ts"],
+    registry: ["checkers/registry.ts"],
     set: ["checkers/set.ts"],
     "causal-reverse": ["checkers/causal-reverse.ts"],
     bank: ["checkers/bank.ts"],

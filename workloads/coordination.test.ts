@@ -22,6 +22,7 @@ function play(workload: string, bug = "", workloadOptions: Options = {}) {
 
 describe.each([
   ["replica", ["compact", "delete", "hash", "head", "put", "txn"]],
+  ["registry", ["deregister", "follow", "keepalive", "list", "register"]],
   ["config", ["follow", "read", "update"]],
   ["election", ["campaign", "follow", "keepalive", "observe", "proclaim", "resign"]],
 ])("%s workload", (workload, functions) => {
@@ -41,6 +42,7 @@ describe.each([
 describe("planted bugs", () => {
   it.each([
     ["replica", "txn-checked-by-one", "replicas differ"],
+    ["registry", "revoke-leaves-keys", "lingering entry"],
     ["config", "watch-splits-txn", "mixed configuration"],
     ["election", "range-sorts-by-change", "past leader"],
   ])("%s finds %s", async (workload, bug, anomaly) => {

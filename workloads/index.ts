@@ -15,6 +15,7 @@ import { monotonic } from "./monotonic.ts";
 import { none } from "./none.ts";
 import { queue } from "./queue.ts";
 import { registerWorkload } from "./register.ts";
+import { registry } from "./registry.ts";
 import { replica } from "./replica.ts";
 import { sequential } from "./sequential.ts";
 import { set } from "./set.ts";
@@ -28,6 +29,7 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   lock,
   election,
   lease,
+  registry,
   set,
   bank,
   counter,

@@ -381,7 +381,8 @@ export class Store {
   #revoke(request: LeaseRevokeRequest, events: WatchEvent[]): CommandResponse | StatusError {
     const lease = this.#leases.get(request.id);
     if (lease === undefined) return ErrLeaseNotFound;
-    for (const key of [...lease.keys].sort()) {
+    const keys = this.#bug === "revoke-leaves-keys" ? [] : [...lease.keys].sort();
+    for (const key of keys) {
       const kv = this.#versions.newest(key);
       if (kv !== undefined) this.#delete(kv, events);
     }

@@ -43,7 +43,7 @@ const survivableAlone: readonly string[] = [
 ];
 /** Faults that wait for what only some workloads do: where nothing has a lease, none ever expires. */
 const onlyFor: { readonly [fault: string]: readonly string[] } = {
-  "lease-hunt": ["lease", "lock", "election"],
+  "lease-hunt": ["lease", "lock", "election", "registry"],
 };
 /** Classes of faults in one run, on average. Few at a time reach further than all at once. */
 const CLASSES = 3;
