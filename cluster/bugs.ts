@@ -221,6 +221,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     workload: "register",
   },
   {
+    name: "limit-forgets-revision",
+    area: "reads",
+    mutation: "a range with a limit reads the newest state, whatever revision was asked for",
+    reference: "textbook: the pages of a list that do not belong together",
+    workload: "snapshot",
+  },
+  {
     name: "snapshot-omits-attachments",
     area: "snapshot",
     mutation: "a snapshot forgets which keys hang on which lease",

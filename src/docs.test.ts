@@ -298,6 +298,7 @@ describe("docs/checkers.md", () => {
     "total-queue": ["checkers/total-queue.ts"],
     queue: ["checkers/queue.ts"],
     replica: ["checkers/replica.ts"],
+    snapshot: ["checkers/snapshot.ts"],
     config: ["checkers/config.ts"],
     election: ["checkers/election.ts"],
     "long-fork": ["checkers/long-fork.ts"],

@@ -22,6 +22,7 @@ function play(workload: string, bug = "", workloadOptions: Options = {}) {
 
 describe.each([
   ["replica", ["compact", "delete", "hash", "head", "put", "txn"]],
+  ["snapshot", ["backup", "compact", "delete", "discard", "put", "restore", "verify"]],
   ["registry", ["deregister", "follow", "keepalive", "list", "register"]],
   ["config", ["follow", "read", "update"]],
   ["election", ["campaign", "follow", "keepalive", "observe", "proclaim", "resign"]],
@@ -43,6 +44,7 @@ describe("planted bugs", () => {
   it.each([
     ["replica", "txn-checked-by-one", "replicas differ"],
     ["registry", "revoke-leaves-keys", "lingering entry"],
+    ["snapshot", "limit-forgets-revision", "read from the future"],
     ["config", "watch-splits-txn", "mixed configuration"],
     ["election", "range-sorts-by-change", "past leader"],
   ])("%s finds %s", async (workload, bug, anomaly) => {

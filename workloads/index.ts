@@ -19,6 +19,7 @@ import { registry } from "./registry.ts";
 import { replica } from "./replica.ts";
 import { sequential } from "./sequential.ts";
 import { set } from "./set.ts";
+import { snapshot } from "./snapshot.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watch } from "./watch.ts";
 
@@ -36,6 +37,7 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   uniqueIds,
   queue,
   replica,
+  snapshot,
   config,
   longFork,
   g2,

@@ -324,7 +324,8 @@ export class Store {
     const { revision = 0 } = request;
     const mistaken = this.#bug === "range-sorts-by-change" && request.sortTarget === "create";
     const asked: RangeRequest = mistaken ? { ...request, sortTarget: "mod" } : request;
-    return answerRange(this.#versions, asked, revision > 0 ? revision : undefined);
+    const newest = revision <= 0 || (this.#bug === "limit-forgets-revision" && (request.limit ?? 0) > 0);
+    return answerRange(this.#versions, asked, newest ? undefined : revision);
   }
 
   #checkPut(request: PutRequest): StatusError | undefined {
