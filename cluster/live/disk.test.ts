@@ -170,6 +170,24 @@ describe.each([
     expect([...order].sort()).toEqual(["append ok", "sync again ok", "sync ok", "truncate ok"]);
   });
 
+  it("keeps the order of large and small changes", async () => {
+    const file = place.disk.open("f");
+    const large = (letter: string) => Buffer.alloc(700_000, letter);
+    file.append(large("a"));
+    file.append(bytes("b"));
+    file.truncate(700_000);
+    file.append(large("c"));
+    file.append(bytes("d"));
+    expect(file.size).toBe(1_400_001);
+    const synced = await place.finish((done) => {
+      file.sync(done);
+      file.close();
+    });
+    expect(synced).toBe("ok");
+    const expected = Buffer.concat([large("a"), large("c"), bytes("d")]);
+    expect(Buffer.from(place.disk.read("f")).equals(expected)).toBe(true);
+  });
+
   it("does not let a process use a file it has closed, and finishes what it had asked for", async () => {
     const file = place.disk.open("f");
     file.append(bytes("x"));
@@ -214,7 +232,7 @@ describe("a real disk", () => {
     const device = new LiveDisk("/dev", loop).open("full");
     const outcome = (operation: (done: Done) => void) => place.finish(operation);
     expect(await outcome((done) => device.append(bytes("x"), done))).toBe("ENOSPC");
-    expect(device.size).toBe(0);
+    expect(await outcome((done) => device.append(Buffer.alloc(1 << 20), done))).toBe("ENOSPC");
     device.append(bytes("x"));
     expect(await outcome((done) => device.sync(done))).toBe("ENOSPC");
     expect(await outcome((done) => device.sync(done))).toBe("ENOSPC");

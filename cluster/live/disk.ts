@@ -1,7 +1,7 @@
 /**
- * Files of a member on a real disk. Whatever changes a file reaches the page cache at once, as in the simulator, so
- * that a read sees it; only syncs take time. One sync per file, or directory, is in flight, and all that are asked
- * for meanwhile share the next.
+ * Files of a member on a real disk. Small changes reach the page cache at once, as in the simulator; large ones are
+ * written from another thread, piece by piece, since a kernel with many dirty pages makes writers wait. One sync per
+ * file, or directory, is in flight, and all that are asked for meanwhile share the next.
  *
  * A sync that failed is never tried again: the kernel may have dropped the dirty pages and call the next one a
  * success (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
@@ -170,13 +170,32 @@ export class LiveDisk implements Disk {
   }
 }
 
+/** Appends up to this are written at once; longer ones in pieces of this length. */
+const PIECE_BYTES = 1 << 18;
+
+/** One step of what a file still has to do, in the order of the calls. */
+type Step =
+  | {
+      readonly kind: "write";
+      readonly bytes: Uint8Array;
+      readonly position: number;
+      readonly done: Done | undefined;
+    }
+  | { readonly kind: "truncate"; readonly size: number; readonly done: Done | undefined }
+  /** Everything before it is written. */
+  | { readonly kind: "written"; readonly then: () => void };
+
 class LiveFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
   readonly #loop: EventLoop;
   readonly #syncs: Syncs;
   readonly #closed: (file: LiveFile) => void;
+  /** With everything that was asked for. */
   #size: number;
+  readonly #steps: Step[] = [];
+  /** The first step is under way in another thread. */
+  #writing = false;
   #open = true;
   #released = false;
 
@@ -186,12 +205,14 @@ class LiveFile implements DiskFile {
     this.#loop = loop;
     this.#closed = closed;
     this.#size = fs.fstatSync(descriptor).size;
-    this.#syncs = new Syncs(loop, path, (ended) =>
-      fs.fdatasync(descriptor, (error) => {
-        ended(error);
-        this.#release();
-      }),
-    );
+    this.#syncs = new Syncs(loop, path, (ended) => {
+      const then = () =>
+        fs.fdatasync(descriptor, (error) => {
+          ended(error);
+          this.#release();
+        });
+      this.#add({ kind: "written", then });
+    });
   }
 
   get size(): number {
@@ -199,24 +220,16 @@ class LiveFile implements DiskFile {
   }
 
   append(bytes: Uint8Array, done?: Done): void {
-    this.#change(done, () => {
-      for (let written = 0; written < bytes.length; )
-        written += fs.writeSync(
-          this.#descriptor,
-          bytes,
-          written,
-          bytes.length - written,
-          this.#size + written,
-        );
-      this.#size += bytes.length;
-    });
+    if (!this.#usable()) return;
+    const position = this.#size;
+    this.#size += bytes.length;
+    this.#add({ kind: "write", bytes, position, done });
   }
 
   truncate(size: number, done?: Done): void {
-    this.#change(done, () => {
-      fs.ftruncateSync(this.#descriptor, size);
-      this.#size = size;
-    });
+    if (!this.#usable()) return;
+    this.#size = size;
+    this.#add({ kind: "truncate", size, done });
   }
 
   sync(done: Done): void {
@@ -228,23 +241,64 @@ class LiveFile implements DiskFile {
     this.#release();
   }
 
-  /** Gives the descriptor back once it is closed and no sync needs it. */
+  /** Gives the descriptor back once it is closed and nothing needs it. */
   #release(): void {
-    if (this.#open || this.#released || !this.#syncs.idle) return;
+    if (this.#open || this.#released || this.#steps.length > 0 || !this.#syncs.idle) return;
     this.#released = true;
     fs.closeSync(this.#descriptor);
     this.#closed(this);
   }
 
-  #change(done: Done | undefined, change: () => void): void {
-    if (!this.#usable()) return;
-    let failure: DiskError | undefined;
-    try {
-      change();
-    } catch (error) {
-      failure = diskError(error, this.path);
-      if (done === undefined) this.#syncs.fail(failure);
+  #add(step: Step): void {
+    this.#steps.push(step);
+    if (!this.#writing) this.#proceed();
+  }
+
+  /** Does the steps that take no time, up to one that does. */
+  #proceed(): void {
+    for (let step = this.#steps[0]; step !== undefined; step = this.#steps[0]) {
+      if (step.kind === "write" && step.bytes.length > PIECE_BYTES) {
+        this.#writing = true;
+        this.#writePiece(step, 0);
+        return;
+      }
+      this.#steps.shift();
+      this.#doNow(step);
     }
+    this.#release();
+  }
+
+  #doNow(step: Step): void {
+    if (step.kind === "written") {
+      step.then();
+      return;
+    }
+    try {
+      if (step.kind === "truncate") fs.ftruncateSync(this.#descriptor, step.size);
+      else writeAllNow(this.#descriptor, step.bytes, step.position);
+      this.#did(step.done, undefined);
+    } catch (error) {
+      this.#did(step.done, diskError(error, this.path));
+    }
+  }
+
+  #writePiece(step: Extract<Step, { kind: "write" }>, from: number): void {
+    const { bytes, position, done } = step;
+    const length = Math.min(PIECE_BYTES, bytes.length - from);
+    fs.write(this.#descriptor, bytes, from, length, position + from, (error, written) => {
+      if (error === null && from + written < bytes.length) {
+        this.#writePiece(step, from + written);
+        return;
+      }
+      this.#steps.shift();
+      this.#writing = false;
+      this.#did(done, error === null ? undefined : diskError(error, this.path));
+      this.#proceed();
+    });
+  }
+
+  #did(done: Done | undefined, failure: DiskError | undefined): void {
+    if (failure !== undefined) this.#syncs.fail(failure);
     if (done !== undefined) this.#loop.defer(() => done(failure));
   }
 
@@ -254,6 +308,11 @@ class LiveFile implements DiskFile {
     if (!this.#open) throw new Error(`${this.path} is closed`);
     return true;
   }
+}
+
+function writeAllNow(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length; )
+    at += fs.writeSync(descriptor, bytes, at, bytes.length - at, position + at);
 }
 
 /** Makes the names in a directory durable. */

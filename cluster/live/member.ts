@@ -4,7 +4,7 @@
  */
 import { resolve } from "node:path";
 import type { Json, Nanos } from "../../src/history/op.ts";
-import { type ConnectionHandlers, SECOND } from "../../src/runtime/runtime.ts";
+import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
 import { type Connected, connect } from "../node/client.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
 import {
@@ -29,8 +29,6 @@ import { LiveRuntime } from "./runtime.ts";
 /** Requests are far smaller; an entry may be as long as a request. */
 const MESSAGE_LIMIT = 64 << 20;
 const SNAPSHOT_LIMIT = 0x7fff_ffff;
-/** How long a leader that stops waits for another one to take over. */
-const HANDOVER: Nanos = 3 * SECOND;
 const CLIENT = `local:${CLIENT_PORT}`;
 const PUBLISH_PAUSE_MS = 500;
 
@@ -354,7 +352,9 @@ class RunningMember implements LiveMember {
       .filter(({ member }) => member !== this.id)
       .sort((a, b) => b.match - a.match);
     if (heir === undefined) return;
-    const client = this.connect(HANDOVER);
+    // Raft itself gives a transfer up after an election timeout.
+    const { electionTicks, tick } = this.#options.tuning;
+    const client = this.connect(electionTicks * tick);
     try {
       await client.member({ kind: "transfer-leader", to: heir.member });
       this.log.info({ to: hexId(heir.member) }, "handed leadership over");
