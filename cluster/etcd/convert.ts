@@ -189,13 +189,28 @@ export function fromDeleteRange(
   };
 }
 
-/** The operations in a transaction have headers too, which say the revision only. */
-export function fromTxn(txn: kv.TxnResponse, header: pb.ResponseHeader): pb.TxnResponse {
-  const inner: pb.ResponseHeader = { clusterId: 0n, memberId: 0n, revision: header.revision, raftTerm: 0n };
-  return { header, succeeded: txn.succeeded, responses: txn.responses.map((op) => fromOp(op, inner)) };
+const NO_HEADER: pb.ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0n, raftTerm: 0n };
+
+/**
+ * As in etcd, the headers of a transaction's operations say nothing but the revision as of then: that of the
+ * transaction from its first change on, and the one before it until then. Those of nested transactions say nothing.
+ */
+export function fromTxn(txn: kv.TxnResponse, header: kv.ResponseHeader): pb.TxnResponse {
+  const { revision } = header;
+  const progress = { revision: hasChanged(txn) ? revision - 1 : revision, after: revision };
+  return { ...fromBranch(txn, progress), header: fromHeader(header) };
 }
 
-function fromOp(op: kv.ResponseOp, header: pb.ResponseHeader): pb.ResponseOp {
+type Progress = { revision: kv.Revision; readonly after: kv.Revision };
+
+function fromBranch({ succeeded, responses }: kv.TxnResponse, progress: Progress): pb.TxnResponse {
+  return { header: NO_HEADER, succeeded, responses: responses.map((op) => fromOp(op, progress)) };
+}
+
+function fromOp(op: kv.ResponseOp, progress: Progress): pb.ResponseOp {
+  if (op.kind === "txn") return { response: { $case: "responseTxn", responseTxn: fromBranch(op, progress) } };
+  if (hasChanged(op)) progress.revision = progress.after;
+  const header = { ...NO_HEADER, revision: BigInt(progress.revision) };
   switch (op.kind) {
     case "range":
       return { response: { $case: "responseRange", responseRange: { ...fromRange(op), header } } };
@@ -205,7 +220,18 @@ function fromOp(op: kv.ResponseOp, header: pb.ResponseHeader): pb.ResponseOp {
       return {
         response: { $case: "responseDeleteRange", responseDeleteRange: { ...fromDeleteRange(op), header } },
       };
+  }
+}
+
+function hasChanged(op: kv.ResponseOp): boolean {
+  switch (op.kind) {
+    case "range":
+      return false;
+    case "put":
+      return true;
+    case "delete-range":
+      return op.deleted > 0;
     case "txn":
-      return { response: { $case: "responseTxn", responseTxn: fromTxn(op, header) } };
+      return op.responses.some(hasChanged);
   }
 }

@@ -30,7 +30,7 @@ export function kvHandlers(member: MemberClient): Handlers<typeof KVService> {
     },
     async txn(request, call) {
       const answer = await member.request(toTxn(request), call);
-      return fromTxn(answer, fromHeader(answer.header));
+      return fromTxn(answer, answer.header);
     },
     async compact({ revision, physical }, call) {
       const { header } = await member.request(

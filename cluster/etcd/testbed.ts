@@ -47,7 +47,7 @@ export class EdgeTestbed {
 
   /** A client of a generated class. */
   client<C extends { close(): void }>(kind: ClientOf<C>, name: string): C {
-    const client = new kind(this.address(name), ChannelCredentials.createInsecure(), CLIENT_OPTIONS);
+    const client = clientOf(kind, this.address(name));
     this.#clients.push(client);
     return client;
   }
@@ -57,6 +57,11 @@ export class EdgeTestbed {
     for (const edge of this.#edges.values()) await edge.close();
     await this.live.end();
   }
+}
+
+/** A client of a generated class, for whoever serves at the address. */
+export function clientOf<C>(kind: ClientOf<C>, address: string): C {
+  return new kind(address, ChannelCredentials.createInsecure(), CLIENT_OPTIONS);
 }
 
 /** A message with its fields' defaults. */

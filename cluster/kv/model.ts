@@ -214,9 +214,22 @@ function refusal(
     }
     case "delete-range":
       return undefined;
-    case "resolved":
-      return op.ops.map((inner) => refusal(model, inner)).find((error) => error !== undefined);
+    case "resolved": {
+      const ops = flat(op);
+      const puts = ops.filter((inner) => inner.kind === "put").map((inner) => refusalInTxn(model, inner));
+      const ranges = ops.filter((inner) => inner.kind === "range").map((inner) => refusal(model, inner));
+      return [...puts, ...ranges].find((error) => error !== undefined);
+    }
   }
+}
+
+function flat({ ops }: Resolved): Exclude<Resolved["ops"][number], Resolved>[] {
+  return ops.flatMap((op) => (op.kind === "resolved" ? flat(op) : [op]));
+}
+
+/** In a transaction, a missing key is found before a missing lease. */
+function refusalInTxn(model: Model, put: PutRequest): StatusError | undefined {
+  return refusal(model, { ...put, lease: "0" }) ?? refusal(model, put);
 }
 
 /** The revision that a command would make. */

@@ -213,7 +213,7 @@ export class Store {
     if (refusal !== undefined) return refusal;
     switch (command.kind) {
       case "put":
-        return this.#checkPut(command) ?? this.#put(command, events);
+        return this.#checkLease(command) ?? this.#checkKept(command) ?? this.#put(command, events);
       case "delete-range":
         return this.#deleteRange(command, events);
       case "txn":
@@ -239,7 +239,11 @@ export class Store {
    */
   #txn(txn: TxnRequest, events: WatchEvent[]): TxnResponse | StatusError {
     const choice = this.#choose(txn);
-    return this.#checkChosen(txn, choice) ?? this.#runChosen(txn, choice, events);
+    return (
+      this.#checkChosen("put", txn, choice) ??
+      this.#checkChosen("range", txn, choice) ??
+      this.#runChosen(txn, choice, events)
+    );
   }
 
   #choose(txn: TxnRequest): Choice {
@@ -274,17 +278,15 @@ export class Store {
     }
   }
 
-  #checkChosen(txn: TxnRequest, choice: Choice): StatusError | undefined {
+  /** Of several mistakes, etcd names one in a put before any in a range. */
+  #checkChosen(kind: "put" | "range", txn: TxnRequest, choice: Choice): StatusError | undefined {
     let nested = 0;
     for (const op of choice.succeeded ? txn.success : txn.failure) {
-      const error =
-        op.kind === "put"
-          ? this.#checkPut(op)
-          : op.kind === "range"
-            ? this.#checkRevision(op)
-            : op.kind === "txn"
-              ? this.#checkChosen(op, choice.nested[nested++]!)
-              : undefined;
+      let error: StatusError | undefined;
+      if (op.kind === "txn") error = this.#checkChosen(kind, op, choice.nested[nested++]!);
+      else if (op.kind !== kind) continue;
+      else if (op.kind === "put") error = this.#checkKept(op) ?? this.#checkLease(op);
+      else if (op.kind === "range") error = this.#checkRevision(op);
       if (error !== undefined) return error;
     }
     return undefined;
@@ -328,9 +330,12 @@ export class Store {
     return answerRange(this.#versions, asked, newest ? undefined : revision);
   }
 
-  #checkPut(request: PutRequest): StatusError | undefined {
-    const { lease = NO_LEASE } = request;
-    if (lease !== NO_LEASE && !this.#leases.has(lease)) return ErrLeaseNotFound;
+  #checkLease({ lease = NO_LEASE }: PutRequest): StatusError | undefined {
+    return lease !== NO_LEASE && !this.#leases.has(lease) ? ErrLeaseNotFound : undefined;
+  }
+
+  /** A value or a lease can only be kept where there is one. */
+  #checkKept(request: PutRequest): StatusError | undefined {
     const needsKey = request.ignoreValue === true || request.ignoreLease === true;
     return needsKey && this.#versions.newest(request.key) === undefined ? ErrKeyNotFound : undefined;
   }
