@@ -7,7 +7,15 @@ import { costOf } from "../kv/alarm-table.ts";
 import type { Applied, Command } from "../kv/command.ts";
 import { ErrNoSpace, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
-import type { Caller, LeaseId, RequestOp, Revision, StatusError, TxnRequest } from "../kv/request.ts";
+import type {
+  Caller,
+  LeaseId,
+  RangeRequest,
+  RequestOp,
+  Revision,
+  StatusError,
+  TxnRequest,
+} from "../kv/request.ts";
 import { isReadOnly, type Store } from "../kv/store.ts";
 import { checkRequest, type Limits } from "../kv/validate.ts";
 import type { MemberId, RaftCore } from "../raft/message.ts";
@@ -67,19 +75,11 @@ export class Requests {
     }
     switch (request.kind) {
       case "range":
-        this.#read(
-          request.serializable === true,
-          reply,
-          () => host.store.permit(request, caller) ?? host.store.range(request),
-        );
+        this.#query(request, request.serializable === true, caller, reply, () => host.store.range(request));
         return undefined;
       case "txn":
         if (isReadOnly(request))
-          this.#read(
-            isSerializable(request),
-            reply,
-            () => host.store.permit(request, caller) ?? host.store.readTxn(request),
-          );
+          this.#query(request, isSerializable(request), caller, reply, () => host.store.readTxn(request));
         else this.#write(request, caller, reply);
         return undefined;
       case "put":
@@ -156,6 +156,18 @@ export class Requests {
     if (request.kind === "snapshot") return { kind: "snapshot", data: this.#host.state() };
     const found = store.hashKv(request.revision ?? 0);
     return "code" in found ? found : { kind: "hash-kv", ...found };
+  }
+
+  #query(
+    request: RangeRequest | TxnRequest,
+    local: boolean,
+    caller: Caller | undefined,
+    reply: Reply,
+    look: () => Answer | StatusError,
+  ): void {
+    const malformed = checkRequest(request, this.#limits);
+    if (malformed !== undefined) reply(malformed, this.#host.store.revision);
+    else this.#read(local, reply, () => this.#host.store.permit(request, caller) ?? look());
   }
 
   #read(local: boolean, reply: Reply, look: () => Answer | StatusError): void {
