@@ -21,6 +21,7 @@ import { set } from "./models/set.ts";
 import { queue } from "./queue.ts";
 import { setChecker } from "./set.ts";
 import { totalQueue } from "./total-queue.ts";
+import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watchChecker } from "./watch.ts";
 
@@ -127,6 +128,20 @@ export const specifications: readonly Specification[] = [
     // The same transactions are made to test isolation.
     fits: () => false,
     checker: ({ nilIsUnknown }) => linearizable(multiRegister, transactionCall(nilIsUnknown)),
+  },
+  {
+    name: "list-append",
+    summary: "transactions that append to lists and read them, held against strict serializability",
+    functions: ["txn"],
+    fits: (history) => transactsWith(history, "append"),
+    checker: () => untyped(listAppendChecker()),
+  },
+  {
+    name: "rw-register",
+    summary: "transactions that read and write registers, held against strict serializability",
+    functions: ["txn"],
+    fits: (history) => transactsWith(history, "w"),
+    checker: () => untyped(rwRegisterChecker()),
   },
   {
     name: "kv",
@@ -236,6 +251,13 @@ function untyped<S extends Signature>(checker: Checker<S>): Checker {
 /** Who only reads may read anything: balances, lists. */
 function isWritten(history: History): boolean {
   return history.columns.functions.some((f) => f !== "read");
+}
+
+/** Whether some transaction has a micro-operation of that name. */
+function transactsWith(history: History, f: string): boolean {
+  for (const { input } of history.operations())
+    if (Array.isArray(input) && input.some((op) => Array.isArray(op) && op[0] === f)) return true;
+  return false;
 }
 
 /** Whether the first answer of a function is of some kind. */

@@ -23,3 +23,6 @@ export { fencedMutex, mutex, ownedMutex, reentrantMutex } from "./models/mutex.t
 export { fifoQueue, stack, unorderedQueue } from "./models/queue.ts";
 export { type RegisterCall, register } from "./models/register.ts";
 export { set as linearizableSet } from "./models/set.ts";
+export { type Analysis, analyseLists, analyseRegisters } from "./transactions/analysis.ts";
+export type { MicroOp, TransactionSignature } from "./transactions/transaction.ts";
+export { listAppendChecker, rwRegisterChecker } from "./transactions.ts";

@@ -6,6 +6,8 @@ import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { specifications } from "../checkers/catalogue.ts";
+import { anomalyKinds } from "../checkers/transactions/anomalies.ts";
+import { models } from "../checkers/transactions/models.ts";
 import { plantedBugs } from "../cluster/bugs.ts";
 import { settings } from "../cluster/server/settings.ts";
 import { runTally } from "../examples/run-tally.ts";
@@ -317,6 +319,22 @@ describe("docs/checkers.md", () => {
     const named = checker === "raft-invariants" ? members(source) : anomaliesIn(source);
     const documented = firsts(rows(section(text, checker), "Anomaly"));
     expect([...new Set(documented)].sort()).toEqual([...new Set(named)].sort());
+  });
+});
+
+describe("docs/checkers.md, transactions", () => {
+  const part = section(read("docs/checkers.md"), "list-append");
+
+  it("has every anomaly, and no other", () => {
+    const names = anomalyKinds.map(({ name }) => name.replace(/-(item|process|realtime)\b/g, ""));
+    expect(firsts(rows(part, "Anomaly"))).toEqual([...new Set(names)]);
+  });
+
+  it("has every model as it is", () => {
+    const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
+    expect(rows(part, "Model")).toEqual(
+      models.map(({ name, forbids, includes, source }) => [name, list(forbids), list(includes), source]),
+    );
   });
 });
 

@@ -33,6 +33,8 @@ describe.each([
   ["lease", "lease", ["grant", "inspect", "keepalive", "put", "read", "revoke"]],
   ["set", "set", ["add", "read"]],
   ["bank", "bank", ["read", "transfer"]],
+  ["append", "list-append", ["txn"]],
+  ["wr", "rw-register", ["txn"]],
 ])("%s workload", (workload, checker, functions) => {
   it("finds nothing wrong with a healthy cluster, succeeds with each function, and repeats", async () => {
     const first = await play(workload);
@@ -112,6 +114,8 @@ describe("options", () => {
     ["replica", { every: 0 }, /replica.*every/],
     ["set", { reads: 2 }, /set.*reads/],
     ["bank", { accounts: 1 }, /bank.*accounts/],
+    ["append", { maxOps: 0 }, /append.*maxOps/],
+    ["wr", { optimistic: 1 }, /wr.*optimistic/],
     ["bank", { acounts: 5 }, /bank.*acounts/],
   ] as const)("%s names what is wrong with %o", (name, options, message) => {
     const factory = workloads.find((workload) => workload.name === name);

@@ -1,6 +1,7 @@
 /** The workloads by name. */
 import type { KvApi } from "../cluster/api.ts";
 import type { WorkloadFactory } from "../src/workload.ts";
+import { append } from "./append.ts";
 import { bank } from "./bank.ts";
 import { causal } from "./causal.ts";
 import { config } from "./config.ts";
@@ -22,6 +23,7 @@ import { set } from "./set.ts";
 import { snapshot } from "./snapshot.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watch } from "./watch.ts";
+import { wr } from "./wr.ts";
 
 export const workloads: readonly WorkloadFactory<KvApi>[] = [
   registerWorkload,
@@ -33,6 +35,8 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   registry,
   set,
   bank,
+  append,
+  wr,
   counter,
   uniqueIds,
   queue,

@@ -10,7 +10,7 @@ import { models, ruledOutBy } from "./models.ts";
 import { addProcessOrder, addRealTimeOrder } from "./order.ts";
 import { findRegisterAnomalies } from "./register-anomalies.ts";
 import { Registers } from "./registers.ts";
-import type { TransactionTable } from "./table.ts";
+import { OK, type TransactionTable } from "./table.ts";
 import { listReason, type Reason, registerReason, tellCycle } from "./telling.ts";
 import type { TransactionSignature } from "./transaction.ts";
 import { inferVersions } from "./versions.ts";
@@ -25,7 +25,7 @@ export interface Analysis {
   readonly ruledOut: ReadonlySet<string>;
   /** Transactions that are ok. */
   readonly committed: number;
-  /** Why some keys could not be judged, if so. */
+  /** Why finding nothing does not mean that all is well, if so. */
   readonly doubt: string | undefined;
 }
 
@@ -70,9 +70,15 @@ function conclude(
     anomalies: discoveries.told,
     counts: discoveries.counts,
     ruledOut: new Set(models.map(({ name }) => name).filter((name) => ruledOut.has(name))),
-    committed: table.outcome.reduce((count, outcome) => count + (outcome === 0 ? 1 : 0), 0),
-    doubt: ambiguity(table),
+    committed: table.outcome.reduce((count, outcome) => count + (outcome === OK ? 1 : 0), 0),
+    doubt: ambiguity(table) ?? idleness(table),
   };
+}
+
+function idleness({ size, outcome, first, writes }: TransactionTable): string | undefined {
+  for (let t = 0; t < size; t++)
+    if (outcome[t] === OK && writes.subarray(first[t], first[t + 1]).includes(1)) return undefined;
+  return "no transaction that writes was committed, so nothing could go wrong";
 }
 
 function ambiguity(table: TransactionTable): string | undefined {
