@@ -121,6 +121,8 @@ interface Question {
   anomaly(violation: Violation): Anomaly;
 }
 
+type Answers = Omit<Question, "object" | "size">;
+
 type Violation = Decision & { readonly kind: "violation" };
 
 /** One for each part of the object that no operation connects with the others; as one of a register if possible. */
@@ -151,13 +153,32 @@ function questionsOf<S extends Signature, State, In, Out>(
         related?.map(original),
         view?.anomaly,
       );
-    if (view === undefined) return { object, size: own.length, ...question(model, listed(model, own), told) };
+    const asked = question(model, listed(model, own), told);
+    if (view === undefined) return { object, size: own.length, ...asked };
     const viewed = (position: number) => view.positions[position] as number;
     const inOriginal: Told = (witness, impossible, related) =>
       told([...new Set(witness.map(viewed))], viewed(impossible), related?.map(viewed));
     const registers = register(view.init);
-    return { object, size: own.length, ...question(registers, listed(registers, view.actions), inOriginal) };
+    const seen = question(registers, listed(registers, view.actions), inOriginal);
+    return { object, size: own.length, ...(view.relaxed ? eitherOf(seen, asked) : seen) };
   });
+}
+
+/** A violation of what is relaxed is one of what is asked; if there is none, nothing is known yet. */
+function eitherOf(relaxed: Answers, asked: Answers): Answers {
+  const seen = new Set<Decision>();
+  return {
+    crossCheck: relaxed.crossCheck,
+    decide(budget) {
+      const share = new Budget(Math.floor(budget.left / 4));
+      const result = relaxed.decide(share);
+      budget.spend(share.total - share.left);
+      if (result.kind !== "violation") return asked.decide(budget);
+      seen.add(result);
+      return result;
+    },
+    anomaly: (violation) => (seen.has(violation) ? relaxed : asked).anomaly(violation),
+  };
 }
 
 /** Nobody but those `related` has anything to do with the witness; undefined: that is not known. */
@@ -167,7 +188,7 @@ function question<State, In, Out>(
   model: Model<State, In, Out>,
   operations: ObjectHistory<In, Out>,
   told: Told,
-): Omit<Question, "object" | "size"> {
+): Answers {
   return {
     crossCheck: () => crossCheck(model, operations),
     decide: (budget) => decideObject(model, operations, budget),

@@ -48,9 +48,11 @@ export interface Model<State, In, Out> {
   anomaly?(input: In, output: Out | undefined): string;
 }
 
-/** Operations on a register, linearizable exactly if those they stand for are. */
+/** Operations on a register, linearizable exactly if those they stand for are; by invocation, as those are. */
 export interface RegisterView {
   readonly init: Json;
+  /** True: linearizable if those they stand for are, but perhaps if they are not, too. */
+  readonly relaxed?: boolean;
   readonly actions: readonly Action<RegisterCall, Json>[];
   /** For each of them, the position of the action it stands for; an action may have several, or none. */
   readonly positions: readonly number[];

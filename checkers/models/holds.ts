@@ -20,8 +20,7 @@ export function registerOfHolds(
   actions: readonly Action<MutexCall, Json>[],
   limit: number,
 ): RegisterView | undefined {
-  const register: Action<RegisterCall, Json>[] = [];
-  const positions: number[] = [];
+  const calls: { readonly position: number; readonly action: Action<RegisterCall, Json> }[] = [];
   /** Beyond everything that happened. */
   let end = actions.reduce(
     (last, { invoked, completed }) => Math.max(last, invoked, completed === PENDING ? 0 : completed),
@@ -30,14 +29,13 @@ export function registerOfHolds(
   const add = (position: number, input: RegisterCall, hold: number, invoked: number, completed: number) => {
     const { process, node } = actions[position] as Action<MutexCall, Json>;
     const output = input.f === "read" ? hold : null;
-    register.push({ input, output, invoked, completed, process, node });
-    positions.push(position);
+    calls.push({ position, action: { input, output, invoked, completed, process, node } });
   };
-  for (const calls of byOwner(actions)) {
+  for (const own of byOwner(actions)) {
     let holds = 0;
     let acquired = -1;
     let free = -1;
-    for (const position of calls) {
+    for (const position of own) {
       const { input, output, invoked, completed } = actions[position] as Action<MutexCall, Json>;
       if (output === false || invoked < free) return undefined;
       free = completed;
@@ -65,7 +63,13 @@ export function registerOfHolds(
       add(acquired, READ, acquired, end - 1, end);
     }
   }
-  return { init: null, actions: register, positions, anomaly: "two holders at once" };
+  calls.sort((a, b) => a.action.invoked - b.action.invoked);
+  return {
+    init: null,
+    actions: calls.map(({ action }) => action),
+    positions: calls.map(({ position }) => position),
+    anomaly: "two holders at once",
+  };
 }
 
 const READ: RegisterCall = { f: "read", value: null };

@@ -31,9 +31,11 @@ export const kv: Model<string, KvCall, Json> = {
 };
 
 /**
- * Where no appended value is used twice or begins another, what a get shows tells which string each append in it
- * was made to: the append is a compare-and-set from that string to the longer one. One that no get shows is a
- * write of something nobody reads. Strings are numbered, not kept: all prefixes of a long one would be too much.
+ * Where no appended value begins another, what a get shows tells which string each append in it was made to: the
+ * append is a compare-and-set from that string to the longer one. One that no get shows is a write of something
+ * nobody reads. Of a value that was appended more than once it is not plain which append a get shows: whatever is
+ * shown may have happened then at any time after the first of them, and may not. Strings are numbered, not kept:
+ * all prefixes of a long one would be too much.
  */
 function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefined {
   const words = new Words(actions);
@@ -44,58 +46,62 @@ function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefi
   );
   const register: Action<RegisterCall, Json>[] = [];
   const positions: number[] = [];
-  actions.forEach((action, position) => {
-    const { f, value } = action.input;
-    const output = action.completed === PENDING ? undefined : null;
-    let call: { input: RegisterCall; output: Json | undefined };
-    if (f === "get")
-      call = {
-        input: { f: "read", value: null },
-        output: output === null ? (answers[position] as number) : undefined,
-      };
-    else if (f === "put") call = { input: { f: "write", value: strings.numberOf(value) }, output };
-    else {
-      const shown = strings.appended(value);
-      call =
-        shown === undefined
-          ? { input: { f: "write", value: -1 - position }, output }
-          : { input: { f: "cas", value: shown }, output: output === null ? true : undefined };
-    }
-    register.push({ ...action, ...call });
+  const met = new Set<string>();
+  const add = (position: number, input: RegisterCall, output: Json | undefined, completed?: number) => {
+    const action = actions[position] as KvAction;
+    register.push({ ...action, input, output, completed: completed ?? action.completed });
     positions.push(position);
+  };
+  actions.forEach(({ input: { f, value }, output, completed }, position) => {
+    const known = completed !== PENDING;
+    if (f === "get")
+      add(position, { f: "read", value: null }, output === undefined ? undefined : answers[position]);
+    else if (f === "put")
+      add(position, { f: "write", value: strings.numberOf(value) }, known ? null : undefined);
+    else if (!words.repeated.has(value)) {
+      const [shown] = strings.appended(value);
+      if (shown === undefined) add(position, { f: "write", value: -1 - position }, known ? null : undefined);
+      else add(position, { f: "cas", value: shown }, known ? true : undefined);
+    } else if (!met.has(value)) {
+      met.add(value);
+      for (const shown of strings.appended(value))
+        add(position, { f: "cas", value: shown }, undefined, PENDING);
+    }
   });
-  return { init: 0, actions: register, positions };
+  return { init: 0, actions: register, positions, relaxed: words.repeated.size > 0 };
 }
 
 /** The values of puts and appends. */
 class Words {
   readonly puts = new Set<string>();
   readonly appends = new Set<string>();
-  /** No word begins another, and none is appended twice: a string is made of words in one way at most. */
+  /** Those appended more than once, or also put: it is not plain whose work they are. */
+  readonly repeated = new Set<string>();
+  /** No word begins another: a string is made of words in one way at most. */
   readonly prefixFree: boolean;
   readonly #lengths: readonly number[];
 
   constructor(actions: readonly KvAction[]) {
-    let distinct = true;
     for (const { input } of actions) {
       if (input.f === "get") continue;
-      // To put nothing is to go back to the beginning; to append it is to do nothing.
-      if (input.f === "put" && input.value !== "") this.puts.add(input.value);
-      if (input.f !== "append") continue;
-      if (input.value === "" || this.appends.has(input.value)) distinct = false;
-      this.appends.add(input.value);
+      if (input.f === "append") {
+        if (this.appends.has(input.value)) this.repeated.add(input.value);
+        this.appends.add(input.value);
+      } else if (input.value !== "") this.puts.add(input.value); // to put nothing is to go back to the beginning
     }
-    const sorted = [...this.puts, ...this.appends].sort();
+    for (const word of this.appends) if (this.puts.has(word)) this.repeated.add(word);
+    const sorted = [...new Set([...this.puts, ...this.appends])].sort();
     this.prefixFree =
-      distinct && sorted.every((word, i) => i === 0 || !word.startsWith(sorted[i - 1] as string));
+      sorted[0] !== "" && sorted.every((word, i) => i === 0 || !word.startsWith(sorted[i - 1] as string));
     this.#lengths = [...new Set(sorted.map(({ length }) => length))];
   }
 
-  /** The word of `among` that `text` goes on with at `from`, or "". */
-  at(text: string, from: number, among: ReadonlySet<string>): string {
+  /** The word that `text` goes on with at `from`, or "": one that was put can only be at the beginning. */
+  at(text: string, from: number): string {
     for (const length of this.#lengths) {
       const word = text.slice(from, from + length);
-      if (word.length === length && among.has(word)) return word;
+      if (word.length < length) continue;
+      if (this.appends.has(word) || (from === 0 && this.puts.has(word))) return word;
     }
     return "";
   }
@@ -106,10 +112,10 @@ class Strings {
   readonly #words: Words;
   /** What a string becomes by another word. */
   readonly #next = new Map<string, number>();
-  /** For each word appended in a string, the string before it and after it. */
-  readonly #appended = new Map<string, readonly [from: number, to: number]>();
+  /** For each word appended in a string, the strings before it and after it. */
+  readonly #appended = new Map<string, (readonly [from: number, to: number])[]>();
   #count = 1;
-  /** Of the string asked for last, which the next one often begins with. */
+  /** The string asked for last, which the next one often begins with. */
   #last = { text: "", number: 0 };
 
   constructor(words: Words) {
@@ -119,19 +125,11 @@ class Strings {
   /** Of a string that is not made of words, a number that no other one has. */
   numberOf(text: string): number {
     let { text: known, number } = text.startsWith(this.#last.text) ? this.#last : { text: "", number: 0 };
-    let from = known.length;
-    if (from === 0) {
-      const put = this.#words.at(text, 0, this.#words.puts);
-      if (put !== "") {
-        number = this.#after(0, `=${put}`);
-        from = put.length;
-      }
-    }
-    while (from < text.length) {
-      const word = this.#words.at(text, from, this.#words.appends);
+    for (let from = known.length; from < text.length; ) {
+      const word = this.#words.at(text, from);
       if (word === "") return this.#after(0, `?${text}`);
-      const next = this.#after(number, `+${word}`);
-      if (!this.#appended.has(word)) this.#appended.set(word, [number, next]);
+      const next = this.#after(number, word);
+      if (this.#words.appends.has(word)) this.#show(word, number, next);
       number = next;
       from += word.length;
     }
@@ -139,12 +137,19 @@ class Strings {
     return number;
   }
 
-  appended(word: string): readonly [from: number, to: number] | undefined {
-    return this.#appended.get(word);
+  /** Every step that the word was seen to make. */
+  appended(word: string): readonly (readonly [from: number, to: number])[] {
+    return this.#appended.get(word) ?? [];
+  }
+
+  #show(word: string, from: number, to: number): void {
+    const steps = this.#appended.get(word);
+    if (steps === undefined) this.#appended.set(word, [[from, to]]);
+    else if (steps.every((step) => step[1] !== to)) steps.push([from, to]);
   }
 
   #after(from: number, word: string): number {
-    const step = `${from}${word}`;
+    const step = `${from} ${word}`;
     let to = this.#next.get(step);
     if (to === undefined) {
       to = this.#count++;
