@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { Budget } from "../src/checker.ts";
 import type { History } from "../src/history/history.ts";
 import { parseHistory } from "../src/history/notation.ts";
-import { type Action, histories } from "./brute-force.ts";
 import { causalReverse } from "./causal-reverse.ts";
 import type { SetSignature } from "./set.ts";
+import { type Action, histories } from "./testdata/brute-force.ts";
 
 const check = (text: string) => causalReverse.check(parseHistory<SetSignature>(text), new Budget(0));
 

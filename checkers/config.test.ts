@@ -4,8 +4,8 @@ import { Budget, type Verdict } from "../src/checker.ts";
 import type { History } from "../src/history/history.ts";
 import { parseHistory } from "../src/history/notation.ts";
 import type { Call } from "../src/history/op.ts";
-import { type Action, histories, someOrder } from "./brute-force.ts";
 import { type ConfigSignature, configChecker, type Part } from "./config.ts";
+import { type Action, histories, someOrder } from "./testdata/brute-force.ts";
 
 const judge = (history: History<ConfigSignature>): Verdict => configChecker.check(history, new Budget(0));
 const check = (text: string): Verdict => judge(parseHistory<ConfigSignature>(text));

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { parseHistory } from "../src/history/notation.ts";
-import { type Action, histories, someOrder } from "./brute-force.ts";
 import { type CounterSignature, counter } from "./counter.ts";
+import { type Action, histories, someOrder } from "./testdata/brute-force.ts";
 
 function check(text: string): Verdict {
   return counter.check(parseHistory<CounterSignature>(text), new Budget(0));

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Budget, type Verdict } from "../src/checker.ts";
 import { parseHistory } from "../src/history/notation.ts";
-import { type Action, histories } from "./brute-force.ts";
 import { type MonotonicSignature, monotonic, type Stamped } from "./monotonic.ts";
+import { type Action, histories } from "./testdata/brute-force.ts";
 
 function check(text: string, linearizable = true): Verdict {
   return monotonic({ linearizable }).check(parseHistory<MonotonicSignature>(text), new Budget(0));

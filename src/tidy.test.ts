@@ -58,6 +58,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/shrink/": [...ports, "src/history/", "src/runner/", "src/runtime/"],
   "src/store/": [...ports, "src/history/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],
+  "checkers/testdata/": ["src/history/"],
   "checkers/linearizable/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],
   "checkers/transactions/testdata/": ["checkers/", "src/checker.ts", "src/history/", "src/runtime/random.ts"],
   "workloads/": [

@@ -3,8 +3,8 @@
  * and definitions decided by trying everything. For a handful of operations.
  */
 import fc from "fast-check";
-import { History, type Operation } from "../src/history/history.ts";
-import type { Call, Json, Op, Signature } from "../src/history/op.ts";
+import { History, type Operation } from "../../src/history/history.ts";
+import type { Call, Json, Op, Signature } from "../../src/history/op.ts";
 
 /** An operation to play. `lost`: of unknown outcome, and without effect; `late`: of unknown outcome, with effect. */
 export interface Action<S extends Signature> {
