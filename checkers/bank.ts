@@ -127,7 +127,8 @@ function judgeBalances(read: AnyRead, { accounts, total }: BankCheckerOptions, f
   return Math.abs(sum - total);
 }
 
-function balancesIn(output: Snapshot | Balances): Balances {
+/** What a read says of each account, with revisions or without. */
+export function balancesIn(output: Snapshot | Balances): Balances {
   if (typeof output.accounts !== "object" || output.accounts === null) return output as Balances;
   return Object.fromEntries(Object.entries(output.accounts).map(([name, { balance }]) => [name, balance]));
 }

@@ -5,11 +5,13 @@
 import type { Checker } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
-import { type BankCheckerOptions, type BankSignature, bankChecker } from "./bank.ts";
+import { type BankCheckerOptions, type BankSignature, balancesIn, bankChecker } from "./bank.ts";
 import { causalReverse } from "./causal-reverse.ts";
 import { counter } from "./counter.ts";
+import { g2 } from "./g2.ts";
 import { independent } from "./independent.ts";
 import { asCalled, linearizable, type ObjectCall } from "./linearizable.ts";
+import { longFork } from "./long-fork.ts";
 import { type CounterCall, counter as sum } from "./models/counter.ts";
 import { etcd } from "./models/etcd.ts";
 import { kv } from "./models/kv.ts";
@@ -18,7 +20,9 @@ import { fencedMutex, type MutexCall, mutex, ownedMutex, reentrantMutex } from "
 import { fifoQueue, stack, unorderedQueue } from "./models/queue.ts";
 import { type RegisterCall, register } from "./models/register.ts";
 import { set } from "./models/set.ts";
+import { monotonic } from "./monotonic.ts";
 import { queue } from "./queue.ts";
+import { sequential } from "./sequential.ts";
 import { setChecker } from "./set.ts";
 import { totalQueue } from "./total-queue.ts";
 import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
@@ -204,6 +208,33 @@ export const specifications: readonly Specification[] = [
       }),
   },
   {
+    name: "long-fork",
+    summary: "transactions that write keys once, or read groups of them, and see the writes in one order",
+    functions: ["read", "write"],
+    fits: () => false,
+    checker: () => untyped(longFork),
+  },
+  {
+    name: "g2",
+    summary: "inserts of two rows for each key, of which only one may succeed",
+    functions: ["insert"],
+    checker: () => untyped(g2),
+  },
+  {
+    name: "monotonic",
+    summary: "a value that only grows, with inc, read and read-at, all of which give [time stamp, value]",
+    functions: ["inc", "read", "read-at"],
+    fits: (history) => history.columns.functions.includes("inc"),
+    checker: () => untyped(monotonic({ linearizable: true })),
+  },
+  {
+    name: "sequential",
+    summary: "parts of a key, written in order and read from the last to the first",
+    functions: ["read", "write"],
+    fits: () => false,
+    checker: () => untyped(sequential),
+  },
+  {
     name: "watch",
     summary:
       "watches that are told every change, once, in order and whole, as the workload watch records them",
@@ -224,7 +255,7 @@ export function guess(history: History): Specification | undefined {
 function firstBalances(history: History<BankSignature>): BankCheckerOptions {
   for (const { f, type, output } of history.operations()) {
     if (f !== "read" || type !== "ok") continue;
-    const balances = Object.entries(output as { readonly [account: string]: Json });
+    const balances = Object.entries(balancesIn(output));
     return {
       accounts: balances.map(([account]) => account),
       total: balances.reduce((sum, [, balance]) => sum + Number(balance), 0),

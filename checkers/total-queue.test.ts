@@ -34,6 +34,14 @@ describe("total queue checker", () => {
     );
   });
 
+  it("takes a dequeue that gave null for one of an empty queue", () => {
+    const empty = "1 invoke dequeue\n1 ok dequeue null\n";
+    expect(check(empty + enqueue(1) + dequeue(1) + empty + drain())).toMatchObject({
+      validity: "valid",
+      checked: 1,
+    });
+  });
+
   it("does not miss an element that was acknowledged after the last drain had begun", () => {
     const verdict = check(`${enqueue(1)}0 invoke enqueue 2\n2 invoke drain\n0 ok enqueue\n2 ok drain [1]`);
     expect(verdict.validity).toBe("valid");

@@ -11,8 +11,8 @@ import { Findings, who } from "./findings.ts";
 
 export type QueueSignature = {
   enqueue: { in: number | string; out: null };
-  /** A dequeue of an empty queue is a failure. */
-  dequeue: { in: null; out: number | string };
+  /** A dequeue of an empty queue is a failure, or gives null. */
+  dequeue: { in: null; out: number | string | null };
   /** Takes everything there is, oldest first. */
   drain: { in: null; out: readonly (number | string)[] };
 };
@@ -27,8 +27,9 @@ export function* taken(
 ): Generator<{ readonly value: Value; readonly by: Taking }> {
   for (const by of history.client) {
     if (by.type !== "ok") continue;
-    if (by.f === "dequeue") yield { value: by.output, by };
-    else if (by.f === "drain") for (const value of by.output) yield { value, by };
+    if (by.f === "dequeue") {
+      if (by.output !== null) yield { value: by.output, by };
+    } else if (by.f === "drain") for (const value of by.output) yield { value, by };
   }
 }
 
