@@ -64,7 +64,7 @@ describe("a configuration", () => {
       tuning: { tick: 100 * MILLISECOND, electionTicks: 10, requestTimeout: 7 * SECOND },
     });
     expect([...member.initialCluster]).toEqual([["default", ["http://127.0.0.1:2380"]]]);
-    expect(client).toMatchObject({ listen: [{ host: "127.0.0.1", port: 2379 }], quotaBytes: 2 ** 31 });
+    expect(client).toMatchObject({ listen: [{ host: "127.0.0.1", port: 2379 }], quotaBytes: 80 * 2 ** 20 });
   });
 
   it("reads certificates, and asks clients for theirs only when told to", () => {
@@ -117,6 +117,7 @@ describe("a configuration", () => {
     [{ "auto-compaction-mode": "sometimes" }, "has to be one of periodic, revision"],
     [{ "auto-compaction-retention": "soon" }, "has to be a time such as 30m or 1h"],
     [{ "auto-compaction-mode": "revision", "auto-compaction-retention": "1h" }, "has to be an integer"],
+    [{ "quota-backend-bytes": "8589934592" }, "has to be an integer from 0 to 83886080"],
     [{ "log-level": "loud" }, "has to be one of debug, info, warn, error"],
   ] as const)("is refused: %j", (settings, message) => {
     expect(() => given(settings)).toThrow(SettingsError);

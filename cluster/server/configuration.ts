@@ -17,7 +17,11 @@ export interface Configuration {
   readonly logLevel: LogLevel;
 }
 
-const DEFAULT_QUOTA = 2 * 1024 * 1024 * 1024;
+/**
+ * The store lives in memory, and its snapshot is one text of JSON: of at most 2^29 characters, six for a byte at the
+ * worst. A member that had taken more could not come back.
+ */
+const MAX_QUOTA = 80 * 1024 * 1024;
 /** As in etcd: no lease lasts shorter than an election. */
 const MAX_ELECTION_MS = 50_000;
 const SEGMENT_BYTES = 64 << 20;
@@ -42,7 +46,7 @@ export function configure(given: Given): Configuration {
       `--election-timeout ${election} has to be at least five times --heartbeat-interval ${heartbeat}`,
     );
   const maxRequestBytes = read.integer("max-request-bytes", 1, 32 << 20);
-  const quotaBytes = read.integer("quota-backend-bytes", 0, 2 ** 40) || DEFAULT_QUOTA;
+  const quotaBytes = read.integer("quota-backend-bytes", 0, MAX_QUOTA) || MAX_QUOTA;
   return {
     member: {
       name,
