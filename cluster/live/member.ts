@@ -262,7 +262,7 @@ class RunningMember implements LiveMember {
 
   connect(timeout: Nanos = Number.POSITIVE_INFINITY): Connected {
     const loopback = this.#loopback();
-    const client = connect(loopback, this.#runtime, "local", { timeout, bug: "" });
+    const client = connect(loopback, this.#runtime, "local", { timeout, bug: "", caller: "member" });
     return {
       request: (request) => client.request(request),
       member: (request) => client.member(request),

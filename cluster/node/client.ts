@@ -13,7 +13,7 @@ import {
   type WatchHandlers,
 } from "../api.ts";
 import { CONNECTION_LOST, CONNECTION_REFUSED, DEADLINE_EXCEEDED, isDefinite } from "../errors.ts";
-import type { StatusCode, WatchCreateRequest } from "../kv/request.ts";
+import type { Caller, StatusCode, WatchCreateRequest } from "../kv/request.ts";
 import {
   CLIENT_PORT,
   type ClientMessage,
@@ -28,6 +28,8 @@ export interface ConnectOptions {
   readonly timeout: Nanos;
   /** Name of a planted bug, or "". */
   readonly bug: string;
+  /** Whose rights its requests have; nobody's unless it is said. */
+  readonly caller?: Caller;
 }
 
 export interface Connected extends KvApi {
@@ -74,13 +76,13 @@ class Client implements Connected {
 
   request<R extends KvRequest>(request: R): Promise<KvResponse<R["kind"]>> {
     return new Promise((resolve, reject) => {
-      this.#call({ kind: "request", id: ++this.#lastId, request }, resolve, reject);
+      this.#call({ kind: "request", id: ++this.#lastId, request, ...this.#caller }, resolve, reject);
     });
   }
 
   member(request: MemberRequest): Promise<MemberResponse> {
     return new Promise((resolve, reject) => {
-      this.#call({ kind: "member", id: ++this.#lastId, request }, resolve, reject);
+      this.#call({ kind: "member", id: ++this.#lastId, request, ...this.#caller }, resolve, reject);
     });
   }
 
@@ -105,6 +107,11 @@ class Client implements Connected {
     this.#session = undefined;
     session?.connection.close();
     if (session !== undefined) this.#ended(session, "CANCELLED", "context canceled");
+  }
+
+  get #caller(): { readonly caller?: Caller } {
+    const { caller } = this.#options;
+    return caller === undefined ? {} : { caller };
   }
 
   #open(): Session {
