@@ -56,6 +56,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   ),
   "src/runner/": [...ports, "src/history/", "src/generator/", "src/runtime/", "checkers/compose.ts"],
   "src/shrink/": [...ports, "src/history/", "src/runner/", "src/runtime/"],
+  "src/zoo/": [...ports, "src/history/", "src/runner/"],
   "src/store/": [...ports, "src/history/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],
   "checkers/testdata/": ["src/history/"],

@@ -246,6 +246,39 @@ describe("a failure", () => {
     expect([latest("history.jsonl"), latest("result.json")]).toEqual(small);
   });
 
+  it("is what a hunt for a planted bug ends with", () => {
+    const { code, out } = faultline(["hunt", "txn-sees-own-puts", "--shrink-budget", "5"]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^seed \d+, found by bank/m);
+    expect(out).toMatch(/^Shrunk to 3 nodes, /m);
+    expect(faultline(["hunt", "txn-sees-own-put"])).toMatchObject({
+      code: 254,
+      err: expect.stringMatching(/did you mean txn-sees-own-puts\?/),
+    });
+  });
+
+  it("of every planted bug is counted in the zoo", () => {
+    const file = join(home, "zoo.json");
+    const few = ["--starts", "2", "--shrink-budget", "0", "--json", file];
+    expect(
+      faultline(["zoo", "txn-sees-own-puts", "lock-skips-queue", ...few, "--require", "100"]),
+    ).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /^2 of 2 bugs found by most starts \(2 by all\), 2 of them by what clients saw/m,
+      ),
+    });
+    const { rows } = JSON.parse(readFileSync(file, "utf8"));
+    expect(rows).toMatchObject([
+      { bug: "txn-sees-own-puts", starts: 2, found: 2, seen: 2, checkers: expect.arrayContaining(["bank"]) },
+      { bug: "lock-skips-queue", starts: 2, found: 2, seen: 2 },
+    ]);
+    // Only an invariant sees it, so no start can see it with its eyes closed.
+    expect(
+      faultline(["zoo", "ack-before-fsync", "--starts", "1", "--limit", "1", "--shrink-budget", "0"]).out,
+    ).toMatch(/, 0 of them by what clients saw/);
+  });
+
   it("is the only thing that can be shrunk", () => {
     faultline(["run", "-s", "1", "-d", "5s", "-f", "none"]);
     expect(faultline(["shrink"])).toMatchObject({

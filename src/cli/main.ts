@@ -6,6 +6,7 @@ import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
 import { runProgram } from "./entry.ts";
 import { exportCommand } from "./export.ts";
+import { huntCommand } from "./hunt.ts";
 import { kvCommand } from "./kv.ts";
 import { listCommand } from "./list.ts";
 import { replayCommand } from "./replay.ts";
@@ -13,6 +14,7 @@ import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { shrinkCommand } from "./shrink.ts";
 import { sweepCommand } from "./sweep.ts";
+import { zooCommand } from "./zoo.ts";
 
 const EXAMPLES = `
 Examples:
@@ -31,6 +33,8 @@ for (const command of [
   demoCommand(),
   runCommand(),
   sweepCommand(),
+  huntCommand(),
+  zooCommand(),
   replayCommand(),
   shrinkCommand(),
   checkCommand(),

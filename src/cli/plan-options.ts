@@ -154,6 +154,14 @@ export function number(flag: string, text: string | undefined): number | undefin
   return Number(text);
 }
 
+/** The whole number that a flag gives. Throws UsageError if it is less than `least`. */
+export function natural(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new UsageError(`${flag}: ${text} is not a whole number of at least ${least}`);
+  return value;
+}
+
 function concurrency(text: string | undefined, nodes: number): number | undefined {
   if (text === undefined) return undefined;
   const match = /^(\d+)(n?)$/.exec(text);

@@ -13,7 +13,7 @@ import { RunDirectory } from "../store/run-directory.ts";
 import { toothlessFaults, unreachedSites } from "./coverage.ts";
 import { execute } from "./execute.ts";
 import { onInterrupt } from "./interrupt.ts";
-import { addPlanOptions, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
+import { addPlanOptions, natural, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
 import { type ShrinkFlags, shrinkFailure, shrinkOption } from "./shrink.ts";
 import { Status } from "./status.ts";
@@ -26,6 +26,16 @@ interface SweepFlags extends PlanFlags, ShrinkFlags {
   readonly keepGoing?: boolean;
   readonly requireSites?: boolean;
 }
+
+interface Range {
+  readonly first: number;
+  readonly count: number;
+  readonly jobs: number;
+  /** Stop at the first failure. */
+  readonly stop: boolean;
+}
+
+type Concluding = ShrinkFlags & Pick<SweepFlags, "requireSites">;
 
 /** Seeds per task: enough to hide the cost of handing it over, few enough to stop soon. */
 const CHUNK = 4;
@@ -41,7 +51,7 @@ export interface Sweep {
 /** Runs seeds [first, first + count) of `input`. With `stop`, no new seeds are begun after a failure. */
 export async function sweep(
   input: PlanInput,
-  range: { readonly first: number; readonly count: number; readonly jobs: number; readonly stop: boolean },
+  range: Range,
   progress: (done: readonly SeedResult[]) => void,
 ): Promise<Sweep> {
   const pool = new Tinypool({
@@ -99,31 +109,46 @@ export function sweepCommand(): Command {
       if (flags.seed !== undefined)
         throw new UsageError("--seed: a sweep chooses its seeds; use --first and --seeds");
       const input: PlanInput = { ...planInput(flags), swarm: flags.swarm !== false };
-      const count = natural("--seeds", flags.seeds, 1);
-      const first = natural("--first", flags.first, 0);
-      const jobs = flags.jobs === undefined ? availableParallelism() : natural("--jobs", flags.jobs, 1);
-      if (jobs > MOST_JOBS) throw new UsageError(`--jobs: ${jobs} is too many; at most ${MOST_JOBS}`);
       RunDirectory.requireWritable(flags.store);
       requireRunnable(input);
-      const stop = flags.keepGoing !== true;
-      const status = new Status();
-      const started = Date.now();
-      let finished: readonly SeedResult[] = [];
-      const deaf = onInterrupt(() => {
-        status.clear();
-        if (finished.length === 0) return "interrupted before the first seeds were done";
-        const bad = finished.filter((result) => result.validity !== "valid").map((result) => result.seed);
-        return `interrupted after ${finished.length} of ${count} seeds: ${bad.length === 0 ? "all valid" : `not valid: ${bad.join(", ")}`}`;
-      });
-      const show = (): void => status.update(() => progressLine(finished, count, Date.now() - started));
-      const showing = setInterval(show, REFRESH);
-      const { results, cpuSeconds } = await sweep(input, { first, count, jobs, stop }, (done) => {
-        finished = done;
-      }).finally(() => clearInterval(showing));
-      deaf();
-      status.clear();
-      await conclude(input, results, cpuSeconds, flags);
+      const range: Range = {
+        first: natural("--first", flags.first, 0),
+        count: natural("--seeds", flags.seeds, 1),
+        jobs: jobsOf(flags),
+        stop: flags.keepGoing !== true,
+      };
+      await sweepAndConclude(input, range, flags);
     });
+}
+
+/** Threads or processes to work on. Throws UsageError. */
+export function jobsOf({ jobs }: { readonly jobs?: string }): number {
+  if (jobs === undefined) return availableParallelism();
+  const count = natural("--jobs", jobs, 1);
+  if (count > MOST_JOBS) throw new UsageError(`--jobs: ${count} is too many; at most ${MOST_JOBS}`);
+  return count;
+}
+
+/** Sweeps, with progress on the terminal, says what came of it, and keeps and shrinks the first failure. */
+export async function sweepAndConclude(input: PlanInput, range: Range, flags: Concluding): Promise<void> {
+  const { count } = range;
+  const status = new Status();
+  const started = Date.now();
+  let finished: readonly SeedResult[] = [];
+  const deaf = onInterrupt(() => {
+    status.clear();
+    if (finished.length === 0) return "interrupted before the first seeds were done";
+    const bad = finished.filter((result) => result.validity !== "valid").map((result) => result.seed);
+    return `interrupted after ${finished.length} of ${count} seeds: ${bad.length === 0 ? "all valid" : `not valid: ${bad.join(", ")}`}`;
+  });
+  const show = (): void => status.update(() => progressLine(finished, count, Date.now() - started));
+  const showing = setInterval(show, REFRESH);
+  const { results, cpuSeconds } = await sweep(input, range, (done) => {
+    finished = done;
+  }).finally(() => clearInterval(showing));
+  deaf();
+  status.clear();
+  await conclude(input, results, cpuSeconds, flags);
 }
 
 /** Throws UsageError if what is set can be no run at all, whichever part of it a seed draws. */
@@ -146,7 +171,7 @@ async function conclude(
   input: PlanInput,
   results: readonly SeedResult[],
   cpuSeconds: number,
-  flags: Pick<SweepFlags, "requireSites" | "store" | "shrinkBudget">,
+  flags: Concluding,
 ): Promise<void> {
   const virtual = Math.round(results.reduce((sum, result) => sum + result.counts.virtualSeconds, 0));
   const operations = results.reduce((sum, result) => sum + result.counts.operations, 0);
@@ -182,11 +207,4 @@ async function conclude(
   printResult(executed);
   await shrinkFailure(executed, flags);
   process.exitCode = exitCode(executed.result);
-}
-
-function natural(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new UsageError(`${flag}: ${text} is not a whole number of at least ${least}`);
-  return value;
 }

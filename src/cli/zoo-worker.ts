@@ -1,0 +1,43 @@
+/** What a process of a hunt does. Processes and not threads, because CPU time is counted by process. */
+import { cpuUsage } from "node:process";
+import { findBug } from "../../cluster/bugs.ts";
+import type { Plan } from "../plan.ts";
+import { UsageError } from "../plan.ts";
+import { assemble } from "../registry.ts";
+import { type Run, run } from "../runner/run.ts";
+import { sizeOf } from "../shrink/script.ts";
+import { shrink } from "../shrink/shrink.ts";
+import { type Hunt, hunt } from "../zoo/hunt.ts";
+import type { Bones } from "../zoo/matrix.ts";
+
+export interface HuntTask {
+  readonly bug: string;
+  readonly first: number;
+  /** CPU-seconds. */
+  readonly limit: number;
+  /** CPU-seconds for shrinking what was found; 0 for none. */
+  readonly shrinkBudget: number;
+}
+
+export interface HuntResult extends Hunt {
+  readonly shrunk: Bones | undefined;
+}
+
+const play = (plan: Plan): Promise<Run> => run(assemble(plan), { record: () => {}, messages: false });
+
+function cpu(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1e6;
+}
+
+export default async function huntBug({ bug, first, limit, shrinkBudget }: HuntTask): Promise<HuntResult> {
+  const quarry = findBug(bug);
+  if (quarry === undefined) throw new UsageError(`bug ${bug} is unknown`);
+  const hunted = await hunt(quarry, { first, limit, run: play, cpu });
+  const sighting = hunted.seen ?? hunted.found;
+  if (sighting === undefined || shrinkBudget === 0) return { ...hunted, shrunk: undefined };
+  const start = cpu();
+  const { plan } = await shrink(sighting.plan, { run: play, goOn: () => cpu() - start < shrinkBudget });
+  const { faults, operations } = sizeOf(plan.script ?? []);
+  return { ...hunted, shrunk: { nodes: plan.nodes, faults, operations, cpuSeconds: cpu() - start } };
+}

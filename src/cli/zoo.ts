@@ -1,0 +1,151 @@
+/** `faultline zoo`: every planted bug hunted from several starts, and a score that says how far the tester can be trusted. */
+import { writeFileSync } from "node:fs";
+import { stdout } from "node:process";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import pc from "picocolors";
+import Tinypool from "tinypool";
+import { type PlantedBug, plantedBugs } from "../../cluster/bugs.ts";
+import { lookUp } from "../registry.ts";
+import { type Row, row, type Score, score } from "../zoo/matrix.ts";
+import { natural } from "./plan-options.ts";
+import { Status } from "./status.ts";
+import { jobsOf } from "./sweep.ts";
+import type { HuntResult, HuntTask } from "./zoo-worker.ts";
+
+interface ZooFlags {
+  readonly starts: string;
+  readonly limit: string;
+  readonly shrinkBudget: string;
+  readonly jobs?: string;
+  readonly require: string;
+  readonly json?: string;
+}
+
+/** Between the first seeds of two starts: no start reaches the next. */
+const STRIDE = 100_000;
+
+const EXAMPLES = `
+Examples:
+  npx faultline zoo                                   every planted bug, from ten starts each
+  npx faultline zoo vote-twice lock-skips-queue       two of them
+  npx faultline zoo --starts 1 --require 95           a quick gate: exit 1 unless 95 % are found`;
+
+export function zooCommand(): Command {
+  return new Command("zoo")
+    .description("hunt every planted bug from several starts and say how far the tester can be trusted")
+    .argument("[bugs...]", "planted bugs (faultline list bugs); all unless named")
+    .option("--starts <count>", "independent starts for each bug", "10")
+    .option("--limit <seconds>", "CPU-seconds after which a start is given up", "60")
+    .option(
+      "--shrink-budget <seconds>",
+      "CPU-seconds for shrinking what the first start found; 0 for none",
+      "60",
+    )
+    .option("--jobs <count>", "processes; one per core unless given")
+    .option("--require <percent>", "exit 1 unless so many of the bugs are found by most starts", "0")
+    .option("--json <file>", "write the matrix there as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (names: readonly string[], flags: ZooFlags) => {
+      const bugs = names.length === 0 ? plantedBugs : names.map((name) => lookUp("bug", name, plantedBugs));
+      const rows = await hunts(bugs, {
+        starts: natural("--starts", flags.starts, 1),
+        limit: natural("--limit", flags.limit, 1),
+        shrinkBudget: natural("--shrink-budget", flags.shrinkBudget, 0),
+        jobs: jobsOf(flags),
+      });
+      const total = score(rows);
+      stdout.write(`\n${summary(total, rows)}\n`);
+      if (flags.json !== undefined)
+        writeFileSync(flags.json, `${JSON.stringify({ rows, score: total }, null, 2)}\n`);
+      const required = natural("--require", flags.require, 0);
+      const enough = 100 * total.mostly >= required * total.bugs;
+      if (!enough) stdout.write(`${pc.red("too few")}: ${required} % were required\n`);
+      process.exitCode = enough ? 0 : 1;
+    });
+}
+
+interface Settings {
+  readonly starts: number;
+  readonly limit: number;
+  readonly shrinkBudget: number;
+  readonly jobs: number;
+}
+
+/** Hunts all bugs and prints a row as soon as it is whole, in the order of the table. */
+async function hunts(bugs: readonly PlantedBug[], settings: Settings): Promise<readonly Row[]> {
+  const { starts, limit, shrinkBudget, jobs } = settings;
+  const pool = new Tinypool({
+    filename: fileURLToPath(new URL("./zoo-worker.js", import.meta.url)),
+    runtime: "child_process",
+    minThreads: jobs,
+    maxThreads: jobs,
+  });
+  const status = new Status();
+  let done = 0;
+  const begin = async (bug: string, start: number): Promise<HuntResult> => {
+    const task: HuntTask = {
+      bug,
+      first: start * STRIDE,
+      limit,
+      shrinkBudget: start === 0 ? shrinkBudget : 0,
+    };
+    const result: HuntResult = await pool.run(task);
+    done++;
+    status.update(() => `${done} of ${bugs.length * starts} hunts`);
+    return result;
+  };
+  const hunting = bugs.map((bug) =>
+    Promise.all(Array.from({ length: starts }, (_, start) => begin(bug.name, start))),
+  );
+  const rows: Row[] = [];
+  try {
+    stdout.write(pc.bold(line("bug", "found", "seen", "CPU-seconds", "seeds", "shrunk to", "found by")));
+    for (const [i, bug] of bugs.entries()) {
+      const results = (await hunting[i]) ?? [];
+      const one = row(bug, results, results[0]?.shrunk);
+      rows.push(one);
+      status.clear();
+      stdout.write(rowLine(one));
+    }
+    return rows;
+  } finally {
+    status.clear();
+    // A hunt that fails takes the others with it; their complaints would hide the first.
+    for (const rest of hunting) rest.catch(() => {});
+    await pool.destroy();
+  }
+}
+
+function rowLine({ bug, starts, found, seen, cpuSeconds, seeds, shrunk, checkers }: Row): string {
+  const { median, low, high } = cpuSeconds;
+  return line(
+    bug,
+    `${found}/${starts}`,
+    `${seen}/${starts}`,
+    `${median.toFixed(1)} [${low.toFixed(1)}..${high.toFixed(1)}]`,
+    `${seeds.median}`,
+    shrunk === undefined ? "" : `${shrunk.nodes} nodes, ${shrunk.faults} faults, ${shrunk.operations} ops`,
+    checkers.join(", "),
+  );
+}
+
+function line(...cells: readonly string[]): string {
+  const widths = [30, 6, 6, 20, 6, 26, 0];
+  return `${cells
+    .map((cell, i) => cell.padEnd(widths[i] as number))
+    .join(" ")
+    .trimEnd()}\n`;
+}
+
+function summary(total: Score, rows: readonly Row[]): string {
+  const worst = rows.reduce(
+    (most, { shrunk }) => Math.max(most, (shrunk?.faults ?? 0) + (shrunk?.operations ?? 0)),
+    0,
+  );
+  return (
+    `${total.mostly} of ${total.bugs} bugs found by most starts (${total.always} by all), ` +
+    `${total.mostlySeen} of them by what clients saw alone; median ${total.medianCpuSeconds.toFixed(1)} CPU-seconds; ` +
+    `shrunk to a median of ${total.medianFaults} faults and ${total.medianOperations} operations, ${worst} together at worst`
+  );
+}
