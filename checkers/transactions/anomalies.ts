@@ -101,29 +101,6 @@ export const anomalyKinds: readonly AnomalyKind[] = [
     meaning: `versions of one key precede each other in a circle${ORDERS[level]}`,
     implies: level < 2 ? [`cyclic-versions${LEVELS[level + 1]}`] : [],
   })),
-  {
-    name: "OTV",
-    meaning:
-      "a transaction saw another and then, in a later read, not its writes: observed transaction vanishes",
-    implies: ["OTV-process"],
-  },
-  { name: "OTV-process", meaning: "the same; it needs the order of one process", implies: [] },
-  {
-    name: "fractured-read",
-    meaning: "a transaction read one write of another and missed a second",
-    implies: ["fractured-read-process"],
-  },
-  {
-    name: "fractured-read-process",
-    meaning:
-      "the same, or one that an earlier transaction of its process had made; it needs the order of one process",
-    implies: [],
-  },
-  {
-    name: "causality-violation",
-    meaning: "a read missed a write that something it had seen, directly or not, depended on",
-    implies: [],
-  },
   ...cycleKinds(),
 ];
 

@@ -18,7 +18,6 @@ export interface Model {
 
 const ADYA = "Adya 1999";
 const BERENSON = "Berenson et al. 1995";
-const CERONE = "Cerone, Bernardi and Gotsman, CONCUR 2015";
 const SESSIONS = "after Daudjee and Salem 2006";
 
 /** Weaker ones first. */
@@ -66,52 +65,16 @@ export const models: readonly Model[] = [
     forbids: ["lost-update"],
   },
   {
-    name: "monotonic-atomic-view",
-    source: "Bailis et al., VLDB 2013",
-    includes: ["read-committed"],
-    forbids: ["OTV"],
-  },
-  {
-    name: "strong-session-monotonic-atomic-view",
-    source: "Biswas and Enea, OOPSLA 2019: read committed, in its axiomatic form",
-    includes: ["monotonic-atomic-view", "strong-session-read-committed"],
-    forbids: ["OTV-process"],
-  },
-  {
-    name: "read-atomic",
-    source: "Bailis et al., SIGMOD 2014",
-    includes: ["monotonic-atomic-view"],
-    forbids: ["internal", "fractured-read"],
-  },
-  {
-    name: "strong-session-read-atomic",
-    source: `${CERONE}: read atomic`,
-    includes: ["read-atomic", "strong-session-monotonic-atomic-view"],
-    forbids: ["fractured-read-process"],
-  },
-  {
-    name: "causal",
-    source: `${CERONE}: causal consistency`,
-    includes: ["strong-session-read-atomic"],
-    forbids: ["causality-violation"],
-  },
-  {
-    name: "update-atomic",
-    source: `${CERONE}: update atomic, without sessions`,
-    includes: ["read-atomic", "cursor-stability"],
-    forbids: [],
-  },
-  {
     name: "consistent-view",
     source: `${ADYA}: PL-2+`,
-    includes: ["cursor-stability", "monotonic-atomic-view"],
-    forbids: ["G-single", "fractured-read"],
+    includes: ["cursor-stability"],
+    forbids: ["G-single"],
   },
   {
     name: "strong-session-consistent-view",
     source: SESSIONS,
-    includes: ["consistent-view", "strong-session-monotonic-atomic-view"],
-    forbids: ["G-single-process", "cyclic-versions-process", "fractured-read-process", "causality-violation"],
+    includes: ["consistent-view", "strong-session-read-committed"],
+    forbids: ["G-single-process", "cyclic-versions-process"],
   },
   {
     name: "strong-consistent-view",
@@ -122,14 +85,14 @@ export const models: readonly Model[] = [
   {
     name: "parallel-snapshot-isolation",
     source: "Cerone, Gotsman and Yang, DISC 2015",
-    includes: ["causal", "update-atomic", "strong-session-consistent-view"],
-    forbids: [],
+    includes: ["strong-session-consistent-view"],
+    forbids: ["internal"],
   },
   {
     name: "snapshot-isolation",
     source: `${BERENSON}; Cerone and Gotsman, PODC 2016, without sessions`,
-    includes: ["consistent-view", "update-atomic"],
-    forbids: ["G-nonadjacent"],
+    includes: ["consistent-view"],
+    forbids: ["G-nonadjacent", "internal"],
   },
   {
     name: "strong-session-snapshot-isolation",
@@ -146,8 +109,8 @@ export const models: readonly Model[] = [
   {
     name: "repeatable-read",
     source: `${ADYA}: PL-2.99`,
-    includes: ["cursor-stability", "monotonic-atomic-view"],
-    forbids: ["G2-item", "fractured-read"],
+    includes: ["cursor-stability"],
+    forbids: ["G2-item", "internal"],
   },
   {
     name: "serializable",
