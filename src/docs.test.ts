@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { specifications } from "../checkers/catalogue.ts";
+import { guess, specifications } from "../checkers/catalogue.ts";
 import { anomalyKinds } from "../checkers/transactions/anomalies.ts";
 import { models } from "../checkers/transactions/models.ts";
 import { plantedBugs } from "../cluster/bugs.ts";
@@ -14,6 +14,7 @@ import { runTally } from "../examples/run-tally.ts";
 import { faults } from "../nemesis/index.ts";
 import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
+import { Budget } from "./checker.ts";
 import { History } from "./history/history.ts";
 import type { Op } from "./history/op.ts";
 import { Plan, parsePlan } from "./plan.ts";
@@ -395,6 +396,23 @@ describe("docs/history.md", () => {
     const used = new Set(events.flatMap((event) => Object.keys(event)));
     expect([...used, "key"].sort()).toEqual(firsts(rows(text, "Field")).sort());
   });
+});
+
+it("docs/history.md has watches that are judged", () => {
+  const [example] = blocks(read("docs/history.md"), /^json watch history$/);
+  const judge = (spoil: (text: string) => string) => {
+    const lines = spoil(example?.body ?? "")
+      .trim()
+      .split("\n");
+    const history = new History(lines.map((line) => JSON.parse(line) as Op));
+    return guess(history)?.checker({ nilIsUnknown: false, init: null }).check(history, new Budget(0));
+  };
+  expect(judge((text) => text)).toMatchObject({
+    checker: "watch",
+    validity: "valid",
+    evidence: { events: 3 },
+  });
+  expect(judge((text) => text.replace('"start":2', '"start":3'))?.validity).toBe("invalid");
 });
 
 describe("the examples", () => {
