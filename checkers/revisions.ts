@@ -86,10 +86,24 @@ function repliesOf<S extends Signature>(
   history: History<S>,
   translate: (operation: Operation<S>) => Evidence,
 ): Reply[] {
-  return history.client.map((operation) => {
+  const replies: Reply[] = [];
+  for (const operation of history.operations()) {
     const { f, type, process, node, invokeIndex, completeIndex } = operation;
-    return { f, type, process, node, invokeIndex, completeIndex, ...translate(operation) };
-  });
+    const { linearizable, revision, changes, sees } = translate(operation);
+    replies.push({
+      f,
+      type,
+      process,
+      node,
+      invokeIndex,
+      completeIndex,
+      linearizable,
+      revision,
+      changes,
+      sees,
+    });
+  }
+  return replies;
 }
 
 class RevisionCheck {
@@ -354,7 +368,8 @@ function told(reply: Reply): string {
 }
 
 function identity(key: string, value: Json): string {
-  return JSON.stringify([key, value]);
+  // Numbers, the common case, are spared the quoting; a JSON text of a list begins with no digit.
+  return typeof value === "number" ? `${value} ${key}` : JSON.stringify([key, value]);
 }
 
 function show(value: Json): string {
