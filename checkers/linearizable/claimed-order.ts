@@ -33,9 +33,10 @@ class Proposal<State, In, Out> {
   /** Positions of the pending actions that have an effect, by the value they write; by invocation. */
   readonly #writers = new Map<string, number[]>();
   /** Positions of pending actions whose value no required action needs from them in particular: nobody reads it, or others write it too. */
-  readonly #spare: readonly number[];
-  /** 1 for each pending action that has been placed. */
+  #spare: readonly number[];
+  /** 1 for each pending action that has been placed; how many since `#spare` last lost its own. */
   readonly #placed: Uint8Array;
+  #used = 0;
 
   constructor(model: Model<State, In, Out>, actions: readonly Action<In, Out>[]) {
     this.#model = model;
@@ -92,6 +93,8 @@ class Proposal<State, In, Out> {
         for (const pending of bridge) {
           state = this.#apply(state, pending) as State;
           this.#placed[pending] = 1;
+          // Most are used in their order. Those used are dropped now and then, or each search would pass all of them.
+          if (++this.#used * 2 > this.#spare.length) this.#dropUsed();
           order.push(pending);
         }
         after = this.#apply(state, position) as State;
@@ -100,6 +103,11 @@ class Proposal<State, In, Out> {
       state = after;
     }
     return order;
+  }
+
+  #dropUsed(): void {
+    this.#spare = this.#spare.filter((position) => this.#placed[position] === 0);
+    this.#used = 0;
   }
 
   /** For each place of the claimed order the first completion from there on: what comes there was invoked before. */
@@ -122,12 +130,14 @@ class Proposal<State, In, Out> {
     tried: Set<number>,
   ): readonly number[] | undefined {
     for (const guesses of this.#candidates(goal, place)) {
-      const candidates = guesses.filter(
-        (position) => this.#placed[position] === 0 && this.#action(position).invoked < deadline,
+      const usable = (position: number) =>
+        this.#placed[position] === 0 && this.#action(position).invoked < deadline;
+      const direct = guesses.find(
+        (candidate) => usable(candidate) && this.#leads(state, [candidate], goal),
       );
-      const direct = candidates.find((candidate) => this.#leads(state, [candidate], goal));
       if (direct !== undefined) return [direct];
-      for (const candidate of candidates) {
+      for (const candidate of guesses) {
+        if (!usable(candidate)) continue;
         if (this.#access(candidate).reads === undefined || tried.has(candidate)) continue;
         tried.add(candidate);
         const chain = this.#bridge(state, candidate, place, deadline, tried);
