@@ -22,7 +22,7 @@ export interface Shape {
   readonly seed: number;
 }
 
-type Kind = "read" | "write" | "cas" | "append";
+type Kind = "read" | "get" | "write" | "put" | "cas" | "append";
 
 interface Flying {
   readonly process: number;
@@ -123,8 +123,11 @@ class Loop {
 
   #call(key: number, id: number): [Kind, Json] {
     const drawn = this.#random.below(20);
+    if (this.#shape.kind === "kv") {
+      if (drawn < 10) return ["get", null];
+      return drawn < 12 ? ["put", `p${id};`] : ["append", `a${id};`];
+    }
     if (drawn < 10) return ["read", null];
-    if (this.#shape.kind === "kv") return drawn < 12 ? ["write", `p${id};`] : ["append", `a${id};`];
     return drawn < 15 ? ["write", id] : ["cas", [this.#states[key] as Json, id]];
   }
 
@@ -133,9 +136,11 @@ class Loop {
     const state = this.#states[key] as Json;
     switch (kind) {
       case "read":
+      case "get":
         operation.output = this.#read(key);
         return;
       case "write":
+      case "put":
         this.#set(key, input);
         return;
       case "append":

@@ -8,6 +8,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { asCalled, linearizable } from "../checkers/linearizable.ts";
+import { kv } from "../checkers/models/kv.ts";
 import { register } from "../checkers/models/register.ts";
 import { Budget } from "../src/checker.ts";
 import { closedLoop, type Shape } from "./closed-loop.ts";
@@ -46,6 +47,11 @@ function casesOf(operations: number): readonly Case[] {
     shape("reg", 100, 1, 0.1, true, "not feasible"),
     shape("reg", 100, 1000, 0.1, false, "not measured"),
     shape("reg", 100, 1000, 0.1, true, "not measured"),
+    shape("kv", 10, 1, 0, false, "out of memory at 7 GB after 24-34 s", 0.01),
+    shape("kv", 30, 10, 0, false, "out of memory at 7 GB after 26 s", 0.1),
+    shape("kv", 5, 10, 0.01, true, "out of memory at 7 GB after 25-30 s", 0.1),
+    shape("kv", 100, 1000, 0, false, "2.4 s, 905 MB"),
+    shape("kv", 100, 1000, 0.1, true, "not measured"),
   ];
 }
 
@@ -57,7 +63,7 @@ function nameOf({ kind, operations, clients, keys, unknown, stale }: Case): stri
 /** In a process of its own. */
 function measure(shape: Shape): void {
   const history = closedLoop(shape);
-  const checker = linearizable(register(), asCalled);
+  const checker = shape.kind === "reg" ? linearizable(register(), asCalled) : linearizable(kv, asCalled);
   const before = process.cpuUsage();
   const { validity, reason, anomalies } = checker.check(history, new Budget(STEPS));
   const { user, system } = process.cpuUsage(before);

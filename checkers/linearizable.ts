@@ -125,7 +125,7 @@ type Answers = Omit<Question, "object" | "size">;
 
 type Violation = Decision & { readonly kind: "violation" };
 
-/** One for each part of the object that no operation connects with the others; as one of a register if possible. */
+/** One for each part of the object that no operation connects with the others. */
 function questionsOf<S extends Signature, State, In, Out>(
   model: Model<State, In, Out>,
   whole: Part<S, State, In, Out>,
@@ -134,34 +134,65 @@ function questionsOf<S extends Signature, State, In, Out>(
     const told: Told = (...found) => anomalyOf(model, whole, whole.object, ...found);
     return [{ object: whole.object, size: whole.length, ...question(model, whole, told) }];
   }
+  if (model.touches === undefined) {
+    // Made for one object at a time: views of all of them at once would take gigabytes.
+    const viewed = () => questionOf(model, whole, "", undefined, whole.made());
+    let violated: Question | undefined;
+    return [
+      {
+        object: whole.object,
+        size: whole.length,
+        crossCheck: () => viewed().crossCheck(),
+        decide(budget) {
+          const asked = viewed();
+          const result = asked.decide(budget);
+          if (result.kind === "violation") violated = asked;
+          return result;
+        },
+        anomaly: (violation) => (violated ?? viewed()).anomaly(violation),
+      },
+    ];
+  }
   const actions = whole.actions();
   return components(model, actions).map(({ part, positions }) => {
-    const own =
-      positions.length === actions.length
-        ? actions
-        : positions.map((position) => actions[position] as Action<In, Out>);
-    const object = part === "" ? whole.object : whole.object === "" ? part : `${whole.object}/${part}`;
-    const original = (position: number) => positions[position] as number;
-    const view = model.asRegister?.(own);
-    const told: Told = (witness, impossible, related) =>
-      anomalyOf(
-        model,
-        whole,
-        object,
-        witness.map(original),
-        original(impossible),
-        related?.map(original),
-        view?.anomaly,
-      );
-    const asked = question(model, listed(model, own), told);
-    if (view === undefined) return { object, size: own.length, ...asked };
-    const viewed = (position: number) => view.positions[position] as number;
-    const inOriginal: Told = (witness, impossible, related) =>
-      told([...new Set(witness.map(viewed))], viewed(impossible), related?.map(viewed));
-    const registers = register(view.init);
-    const seen = question(registers, listed(registers, view.actions), inOriginal);
-    return { object, size: own.length, ...(view.relaxed ? eitherOf(seen, asked) : seen) };
+    const all = positions.length === actions.length;
+    const own = all ? actions : positions.map((position) => actions[position] as Action<In, Out>);
+    return questionOf(model, whole, part, all ? undefined : positions, own);
   });
+}
+
+/** As one of a register if possible. `positions` are those of the actions in the whole, if they are not all. */
+function questionOf<S extends Signature, State, In, Out>(
+  model: Model<State, In, Out>,
+  whole: Part<S, State, In, Out>,
+  part: string,
+  positions: readonly number[] | undefined,
+  actions: readonly Action<In, Out>[],
+): Question {
+  const object = part === "" ? whole.object : whole.object === "" ? part : `${whole.object}/${part}`;
+  const view = model.asRegister?.(actions);
+  const told: Told = (witness, impossible, related) => {
+    const original = (position: number) => positions?.[position] ?? position;
+    const others = related?.map(original);
+    return anomalyOf(
+      model,
+      whole,
+      object,
+      witness.map(original),
+      original(impossible),
+      others,
+      view?.anomaly,
+    );
+  };
+  const size = actions.length;
+  const asked = question(model, listed(model, actions), told);
+  if (view === undefined) return { object, size, ...asked };
+  const viewed = (position: number) => view.positions[position] as number;
+  const inOriginal: Told = (witness, impossible, related) =>
+    told([...new Set(witness.map(viewed))], viewed(impossible), related?.map(viewed));
+  const registers = register(view.init);
+  const seen = question(registers, listed(registers, view.actions), inOriginal);
+  return { object, size, ...(view.relaxed ? eitherOf(seen, asked) : seen) };
 }
 
 /** A violation of what is relaxed is one of what is asked; if there is none, nothing is known yet. */

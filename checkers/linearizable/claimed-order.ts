@@ -132,9 +132,7 @@ class Proposal<State, In, Out> {
     for (const guesses of this.#candidates(goal, place)) {
       const usable = (position: number) =>
         this.#placed[position] === 0 && this.#action(position).invoked < deadline;
-      const direct = guesses.find(
-        (candidate) => usable(candidate) && this.#leads(state, [candidate], goal),
-      );
+      const direct = guesses.find((candidate) => usable(candidate) && this.#leads(state, [candidate], goal));
       if (direct !== undefined) return [direct];
       for (const candidate of guesses) {
         if (!usable(candidate)) continue;

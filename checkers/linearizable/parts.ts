@@ -60,8 +60,19 @@ export class Part<S extends Signature, State, In, Out> implements ObjectHistory<
   }
 
   actions(): readonly Action<In, Out>[] {
-    this.#actions ??= [...new Set(this.#rows)].flatMap((row) => this.#of(row));
+    this.#actions ??= this.made();
     return this.#actions;
+  }
+
+  /** As `actions`, but nobody keeps them: for who needs those of many objects, one after another. */
+  made(): readonly Action<In, Out>[] {
+    const made: Action<In, Out>[] = [];
+    let last = -1;
+    for (const row of this.#rows) {
+      if (row !== last) for (const action of this.#of(row)) made.push(action);
+      last = row;
+    }
+    return made;
   }
 
   /** Those that certainly did nothing. */
@@ -85,21 +96,27 @@ export class Part<S extends Signature, State, In, Out> implements ObjectHistory<
   }
 
   #of(row: number): Action<In, Out>[] {
-    const { history, model, translate, revisionOf } = this.#reading;
+    const { history, model, translate } = this.#reading;
     const operation = operationAt(history.columns, row) as unknown as Operation<S>;
+    const actions: Action<In, Out>[] = [];
+    for (const call of translate(operation))
+      if (call.object === this.object && says(model, operation, call))
+        actions.push(this.#actionOf(operation, call));
+    return actions;
+  }
+
+  #actionOf(operation: Operation<S>, { input, output }: ObjectCall<In, Out>): Action<In, Out> {
     const { type, process, node, invokeIndex, completeIndex } = operation;
-    const revision = type === "ok" ? revisionOf(operation) : undefined;
-    return translate(operation)
-      .filter((call) => call.object === this.object && says(model, operation, call))
-      .map(({ input, output }) => ({
-        input,
-        output: type === "ok" ? output : undefined,
-        invoked: invokeIndex,
-        completed: type === "ok" ? completeIndex : PENDING,
-        process,
-        node,
-        revision,
-      }));
+    const ok = type === "ok";
+    return {
+      input,
+      output: ok ? output : undefined,
+      invoked: invokeIndex,
+      completed: ok ? completeIndex : PENDING,
+      process,
+      node,
+      revision: ok ? this.#reading.revisionOf(operation) : undefined,
+    };
   }
 }
 

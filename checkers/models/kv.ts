@@ -49,7 +49,17 @@ function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefi
   const met = new Set<string>();
   const add = (position: number, input: RegisterCall, output: Json | undefined, completed?: number) => {
     const action = actions[position] as KvAction;
-    register.push({ ...action, input, output, completed: completed ?? action.completed });
+    // Field by field: to spread a million actions takes seconds.
+    const { invoked, process, node, revision } = action;
+    register.push({
+      input,
+      output,
+      invoked,
+      completed: completed ?? action.completed,
+      process,
+      node,
+      revision,
+    });
     positions.push(position);
   };
   actions.forEach(({ input: { f, value }, output, completed }, position) => {
@@ -79,6 +89,7 @@ class Words {
   readonly repeated = new Set<string>();
   /** No word begins another: a string is made of words in one way at most. */
   readonly prefixFree: boolean;
+  /** Of words, the most frequent first. */
   readonly #lengths: readonly number[];
 
   constructor(actions: readonly KvAction[]) {
@@ -93,7 +104,9 @@ class Words {
     const sorted = [...new Set([...this.puts, ...this.appends])].sort();
     this.prefixFree =
       sorted[0] !== "" && sorted.every((word, i) => i === 0 || !word.startsWith(sorted[i - 1] as string));
-    this.#lengths = [...new Set(sorted.map(({ length }) => length))];
+    const frequencies = new Map<number, number>();
+    for (const { length } of sorted) frequencies.set(length, (frequencies.get(length) ?? 0) + 1);
+    this.#lengths = [...frequencies].sort((a, b) => b[1] - a[1]).map(([length]) => length);
   }
 
   /** The word that `text` goes on with at `from`, or "": one that was put can only be at the beginning. */
