@@ -122,8 +122,8 @@ describe("spoilt answers", () => {
 
 describe("planted bugs", () => {
   /** Two members and a partition: with `quorum-half`, each goes on alone. */
-  const split = { nodes: 2, faults: ["partition"], faultInterval: 2, duration: 8, rate: 100 };
-  const cut = { faults: ["partition"], faultInterval: 2, duration: 8, rate: 100 };
+  const split = { nodes: 2, faults: ["partition"], faultInterval: 2, duration: 6, rate: 60 };
+  const cut = { faults: ["partition"], faultInterval: 2, duration: 6, rate: 60 };
   /** A member that restarts has forgotten what it had shown. */
   const restarted = { faults: ["kill", "restart", "power"], faultInterval: 3, duration: 20 };
   it.each([
