@@ -1,153 +1,104 @@
 /**
- * Holds the linearizability checker against recorded histories with known verdicts, and prints the CPU time.
+ * Holds the models against recorded histories with known verdicts, and prints the CPU time of the checks. Reads the
+ * files as `faultline check` does.
  *
  *   npm run bench:conformance -- HISTORIES
  *
- * HISTORIES has a folder `knossos` (github.com/
- * jepsen-io/knossos, data/) and a folder `porcupine` (github.com/anishathalye/porcupine, test_data/), each with a
- * `verdicts.json` that gives `{ files: { PATH: { linearizable } } }`. Exits with 1 if any verdict differs.
+ * HISTORIES has the folders `knossos` (github.com/jepsen-io/knossos, data/), `porcupine` (github.com/anishathalye/
+ * porcupine, test_data/) and `elle` (elle-cli/ of github.com/ligurio/elle-cli), or some of them, each with a
+ * `verdicts.json` that gives `{ files: { PATH: VERDICT } }`. Exits with 1 if any verdict differs.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkLinearizable, type ObjectCall } from "../checkers/linearizable.ts";
-import { type KvCall, kv } from "../checkers/models/kv.ts";
-import { type RegisterCall, register } from "../checkers/models/register.ts";
-import { Budget, type Verdict } from "../src/checker.ts";
-import { parseEdn } from "../src/history/formats/edn.ts";
-import { History, type Operation } from "../src/history/history.ts";
-import type { Json, Op } from "../src/history/op.ts";
+import { specifications } from "../checkers/catalogue.ts";
+import { readHistory } from "../checkers/library.ts";
+import { Budget, type Validity } from "../src/checker.ts";
+import type { Json } from "../src/history/op.ts";
 
 const STEPS = 1_000_000;
 
-interface Recorded {
-  readonly history: History;
-  check(history: History): Verdict;
-}
-
-/** Events without index and time; a completion that does not tell the outcome is left out. */
-type Recording = { process: number; type: Op["type"]; f: string; key?: string; value: Json };
-
-function historyOf(recording: readonly Recording[]): History {
-  const events = recording.map((event, index) => {
-    const error = event.type === "fail" || event.type === "info" ? { error: "" } : {};
-    return { index, time: index, ...event, ...error } as Op;
-  });
-  return new History(events);
-}
-
-/** An unknown value of a read is null in these files, as is that of an empty register in the logs of etcd. */
-function registerCall(nilIsUnknown: boolean) {
-  return (operation: Operation): readonly ObjectCall<RegisterCall, Json>[] => {
-    const { f, input, output } = operation;
-    const known = f === "read" && nilIsUnknown && output === null ? undefined : output;
-    return [{ object: "", input: { f, value: input } as RegisterCall, output: f === "write" ? null : known }];
-  };
-}
-
-function knossos(text: string, init: Json): Recorded {
-  const parsed = parseEdn(text);
-  const operations = (Array.isArray(parsed[0]) ? parsed[0] : parsed) as { [field: string]: Json }[];
-  const recording: Recording[] = operations
-    .filter(({ process }) => process !== "nemesis")
-    .map(({ process, type, f, value }) => ({
-      process: process as number,
-      type: type as Op["type"],
-      f: f as string,
-      // The answer of a cas that was ok is that it swapped.
-      value: f === "cas" && type === "ok" ? true : (value as Json),
-    }));
-  return {
-    history: historyOf(recording),
-    check: (history) => checkLinearizable(history, register(init), new Budget(STEPS), registerCall(true)),
-  };
-}
-
-const LINE = /^INFO\s+jepsen\.util - (\d+|:nemesis)\s+:(\w+)\s+:(\w+)\s+(.*)$/;
-
-function etcdLog(text: string): Recorded {
-  const recording: Recording[] = [];
-  for (const line of text.split("\n")) {
-    const match = LINE.exec(line);
-    if (match === null) continue;
-    const [, process, type, f, rest] = match as unknown as [string, string, Op["type"], string, string];
-    if (process === ":nemesis") continue;
-    const common = { process: Number(process), f };
-    const value = (parseEdn(rest)[0] ?? null) as Json;
-    // A cas that failed has compared and lost: that is an observation.
-    if (type === "fail" && f === "cas") recording.push({ ...common, type: "ok", value: false });
-    else if (type === "ok" && f === "cas") recording.push({ ...common, type, value: true });
-    else recording.push({ ...common, type, value });
-  }
-  return {
-    history: historyOf(recording),
-    check: (history) => checkLinearizable(history, register(), new Budget(STEPS), registerCall(false)),
-  };
-}
-
-function kvLog(text: string): Recorded {
-  const recording = parseEdn(text).map((line) => {
-    const { process, type, f, key, value } = line as unknown as Required<Recording>;
-    return { process, type, f, key, value };
-  });
-  return {
-    history: historyOf(recording),
-    check: (history) =>
-      checkLinearizable(history, kv, new Budget(STEPS), ({ f, key, input, output }) => [
-        { object: key ?? "", input: { f, value: input } as KvCall, output: f === "get" ? output : null },
-      ]),
-  };
-}
-
 interface Expected {
   /** null: unusable. */
-  readonly linearizable: boolean | null;
+  readonly linearizable?: boolean | null;
+  /** The same, and what judges it, in the folder of Elle. */
+  readonly valid?: boolean;
+  readonly checker?: string;
+  readonly model?: string;
   readonly init?: Json;
 }
 
-function suite(
-  name: string,
-  folder: string,
-  read: (path: string, text: string, expected: Expected) => Recorded,
-) {
-  const index = join(folder, "verdicts.json");
-  if (!existsSync(index)) throw new Error(`${index} does not exist`);
-  const { files } = JSON.parse(readFileSync(index, "utf8")) as { files: { [path: string]: Expected } };
-  let wrong = 0;
-  let total = 0;
-  let slowest = ["", 0] as readonly [string, number];
-  let count = 0;
+/** "cas-register (etcd 0.4)" is a cas-register, "kv get/put/append (string)" a kv. */
+function modelOf({ model, checker }: Expected): string | undefined {
+  return (checker ?? model)?.split(" ")[0];
+}
+
+/** The models of single objects; transactions are another matter. */
+const objects = specifications.filter(
+  ({ name, summary }) => summary.startsWith("linearizable: ") || name === "set" || name === "counter",
+);
+
+function isOurs(expected: Expected): boolean {
+  const verdict = expected.linearizable ?? expected.valid;
+  return typeof verdict === "boolean" && objects.some(({ name }) => name === modelOf(expected));
+}
+
+interface Row {
+  readonly model: string;
+  agree: number;
+  count: number;
+  seconds: number;
+  slowest: readonly [path: string, seconds: number];
+}
+
+/** Of a history without an operation that tells anything, the checker does not say that it is valid. */
+function agrees(expected: boolean, validity: Validity, checked: number): boolean {
+  if (!expected) return validity === "invalid";
+  return validity === "valid" || (validity === "unknown" && checked === 0);
+}
+
+function judge(folder: string): readonly Row[] {
+  const { files } = JSON.parse(readFileSync(join(folder, "verdicts.json"), "utf8")) as {
+    files: { [path: string]: Expected };
+  };
+  const rows = new Map<string, Row>();
   for (const [path, expected] of Object.entries(files)) {
-    if (expected.linearizable === null) continue;
-    count++;
-    const { history, check } = read(path, readFileSync(join(folder, path), "utf8"), expected);
+    if (!isOurs(expected)) continue;
+    const model = modelOf(expected) as string;
+    const row = rows.get(model) ?? { model, agree: 0, count: 0, seconds: 0, slowest: ["", 0] };
+    rows.set(model, row);
+    const history = readHistory(readFileSync(join(folder, path), "utf8"));
+    // Null is unknown to Knossos, and an empty register in the logs of etcd.
+    const nilIsUnknown = !folder.endsWith("porcupine");
+    const checker = objects
+      .find(({ name }) => name === model)
+      ?.checker({ nilIsUnknown, init: expected.init ?? null });
     const before = process.cpuUsage();
-    const verdict = check(history);
+    const verdict = checker?.check(history, new Budget(STEPS));
     const { user, system } = process.cpuUsage(before);
     const seconds = (user + system) / 1e6;
-    total += seconds;
-    if (seconds > slowest[1]) slowest = [path, seconds];
-    // Of a history without an operation that tells anything, the checker does not say that it is valid.
-    const empty = verdict.validity === "unknown" && verdict.evidence === undefined;
-    const found = verdict.validity === "valid" || empty;
-    if (expected.linearizable ? found : verdict.validity === "invalid") continue;
-    wrong++;
-    console.log(`${name}: ${path} is ${verdict.validity} (${verdict.reason}), not ${expected.linearizable}`);
+    row.count++;
+    row.seconds += seconds;
+    if (seconds > row.slowest[1]) row.slowest = [path, seconds];
+    const truth = expected.linearizable ?? expected.valid ?? false;
+    if (verdict !== undefined && agrees(truth, verdict.validity, verdict.checked)) row.agree++;
+    else console.log(`${path} is ${verdict?.validity} (${verdict?.reason}), not ${truth}`);
   }
-  console.log(
-    `${name}: ${count - wrong} of ${count} verdicts agree, ${total.toFixed(3)} CPU-s with witnesses; slowest ${slowest[0]} ${slowest[1].toFixed(3)}`,
-  );
-  return wrong;
+  return [...rows.values()];
 }
 
 const histories = process.argv[2];
 if (histories === undefined) throw new Error("say where the recorded histories are");
+const folders = ["knossos", "porcupine", "elle"].filter((name) =>
+  existsSync(join(histories, name, "verdicts.json")),
+);
+if (folders.length === 0) throw new Error(`${histories} has no folder with a verdicts.json`);
 let wrong = 0;
-for (const pass of ["cold", "warm"]) {
-  wrong += suite(`knossos, ${pass}`, join(histories, "knossos"), (_, text, { init = null }) =>
-    knossos(text, init),
-  );
-  wrong += suite(`porcupine, ${pass}`, join(histories, "porcupine"), (path, text) =>
-    path.startsWith("kv/") ? kvLog(text) : etcdLog(text),
-  );
-}
+for (const pass of ["cold", "warm"])
+  for (const folder of folders)
+    for (const { model, agree, count, seconds, slowest } of judge(join(histories, folder))) {
+      wrong += count - agree;
+      console.log(
+        `${pass} ${folder.padEnd(9)} ${model.padEnd(14)} ${agree} of ${count} verdicts agree, ${seconds.toFixed(3)} CPU-s with witnesses; slowest ${slowest[0]} ${slowest[1].toFixed(3)}`,
+      );
+    }
 process.exitCode = wrong === 0 ? 0 : 1;

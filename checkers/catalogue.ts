@@ -131,7 +131,11 @@ export const specifications: readonly Specification[] = [
     functions: ["txn"],
     // The same transactions are made to test isolation.
     fits: () => false,
-    checker: ({ nilIsUnknown }) => linearizable(multiRegister, transactionCall(nilIsUnknown)),
+    checker: ({ nilIsUnknown, init }) =>
+      linearizable(
+        multiRegister(init === null ? {} : (init as { readonly [register: string]: Json })),
+        transactionCall(nilIsUnknown),
+      ),
   },
   {
     name: "list-append",

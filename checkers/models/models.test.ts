@@ -22,7 +22,7 @@ function check(model: AnyModel, text: string): Verdict {
 /** Of each model a textbook violation with its name, and a history that differs from it by little and is right. */
 const textbook: readonly (readonly [AnyModel, name: string, violation: string, nearMiss: string])[] = [
   [
-    multiRegister,
+    multiRegister(),
     "nonlinearizable history",
     `
     0 invoke txn [["w", "x", 1], ["w", "y", 1]]
@@ -346,6 +346,21 @@ describe("register", () => {
   it("keeps a text apart from the number it spells", () => {
     expect(register().key("1")).not.toBe(register().key(1));
     expect(register().key("null")).not.toBe(register().key(null));
+  });
+});
+
+describe("multi-register", () => {
+  it("begins with what it is given", () => {
+    const read = `
+      0 invoke txn [["r", "x", null], ["r", "y", null]]
+      0 ok     txn [["r", "x", 7], ["r", "y", null]]`;
+    expect(check(multiRegister({ x: 7 }), read).validity).toBe("valid");
+    expect(check(multiRegister(), read).validity).toBe("invalid");
+    const single = `
+      0 invoke txn [["r", "x", null]]
+      0 ok     txn [["r", "x", 7]]`;
+    expect(check(multiRegister({ x: 7 }), single).validity).toBe("valid");
+    expect(check(multiRegister({ x: 8 }), single).validity).toBe("invalid");
   });
 });
 

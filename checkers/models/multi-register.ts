@@ -15,43 +15,54 @@ type Transaction = Action<MultiRegisterCall, readonly RegisterStep[]>;
 /** Registers that are not null, by name. */
 export type MultiRegisterState = readonly (readonly [register: string, value: Json])[];
 
-/** Registers that are null at first. */
-export const multiRegister: Model<MultiRegisterState, MultiRegisterCall, readonly RegisterStep[]> = {
-  name: "multi-register",
-  summary: "several registers, read and written together",
-  init: [],
-  key: (state) => JSON.stringify(state),
-  step(state, { value }, output) {
-    let after: Map<string, Json> | undefined;
-    const read = (name: string) =>
-      after === undefined ? state.find(([register]) => register === name)?.[1] : after.get(name);
-    for (let i = 0; i < value.length; i++) {
-      const [f, register, written] = value[i] as RegisterStep;
-      if (f === "w") {
-        after ??= new Map(state);
-        if (written === null) after.delete(register);
-        else after.set(register, written);
-      } else if (output !== undefined) {
-        if (textOf(read(register) ?? null) !== textOf((output[i] as RegisterStep)[2])) return undefined;
+/** Registers that are null at first, but those of `init`. */
+export function multiRegister(
+  init: { readonly [register: string]: Json } = {},
+): Model<MultiRegisterState, MultiRegisterCall, readonly RegisterStep[]> {
+  return {
+    name: "multi-register",
+    summary: "several registers, read and written together",
+    init: sorted(new Map(Object.entries(init).filter(([, value]) => value !== null))),
+    key: (state) => JSON.stringify(state),
+    step(state, { value }, output) {
+      let after: Map<string, Json> | undefined;
+      const read = (name: string) =>
+        after === undefined ? state.find(([register]) => register === name)?.[1] : after.get(name);
+      for (let i = 0; i < value.length; i++) {
+        const [f, register, written] = value[i] as RegisterStep;
+        if (f === "w") {
+          after ??= new Map(state);
+          if (written === null) after.delete(register);
+          else after.set(register, written);
+        } else if (output !== undefined) {
+          if (textOf(read(register) ?? null) !== textOf((output[i] as RegisterStep)[2])) return undefined;
+        }
       }
-    }
-    return after === undefined ? state : [...after].sort(([a], [b]) => (a < b ? -1 : 1));
-  },
-  observes: ({ value }) => value.every(([f]) => f === "r"),
-  touches: ({ value }) => value.map(([, register]) => register),
-  asRegister: single,
-  describe({ value }, output) {
-    const told = value.map(([f, register, written], i) => {
-      const read = output?.[i]?.[2];
-      if (f === "w") return `wrote ${show(written)} to ${register}`;
-      return `read ${read === undefined ? "something" : show(read)} of ${register}`;
-    });
-    return told.join(" and ");
-  },
-};
+      return after === undefined ? state : sorted(after);
+    },
+    observes: ({ value }) => value.every(([f]) => f === "r"),
+    touches: ({ value }) => value.map(([, register]) => register),
+    asRegister: (actions) => single(actions, init),
+    describe({ value }, output) {
+      const told = value.map(([f, register, written], i) => {
+        const read = output?.[i]?.[2];
+        if (f === "w") return `wrote ${show(written)} to ${register}`;
+        return `read ${read === undefined ? "something" : show(read)} of ${register}`;
+      });
+      return told.join(" and ");
+    },
+  };
+}
+
+function sorted(values: ReadonlyMap<string, Json>): MultiRegisterState {
+  return [...values].sort(([a], [b]) => (a < b ? -1 : 1));
+}
 
 /** Where every transaction is one step, all on one register. */
-function single(actions: readonly Transaction[]): RegisterView | undefined {
+function single(
+  actions: readonly Transaction[],
+  init: { readonly [register: string]: Json },
+): RegisterView | undefined {
   const names = new Set(actions.flatMap(({ input }) => input.value.map(([, register]) => register)));
   if (names.size > 1 || actions.some(({ input }) => input.value.length !== 1)) return undefined;
   const register = actions.map((action): Action<RegisterCall, Json> => {
@@ -60,5 +71,6 @@ function single(actions: readonly Transaction[]): RegisterView | undefined {
     const output = action.output === undefined ? undefined : null;
     return { ...action, input: { f: "write", value: written }, output };
   });
-  return { init: null, actions: register, positions: actions.map((_, position) => position) };
+  const [name = ""] = names;
+  return { init: init[name] ?? null, actions: register, positions: actions.map((_, position) => position) };
 }

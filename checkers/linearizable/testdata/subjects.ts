@@ -123,7 +123,7 @@ export const subjects: readonly Subject[] = [
     model: bare(register(0)),
     call: (random) => registerCalls(random, random.below(3), three),
   },
-  { name: "multi-register", model: multiRegister, call: transaction },
+  { name: "multi-register", model: multiRegister(), call: transaction },
   {
     name: "kv",
     model: kv,
