@@ -56,6 +56,34 @@ describe("the npm package etcd3", () => {
   });
 });
 
+describe("a store with a quota", () => {
+  const bed = new EdgeTestbed({ quotaBytes: 10_000 });
+  beforeAll(() => bed.found("m1"));
+  afterAll(() => bed.end());
+
+  it("raises the alarm when it is full, and serves again once room was made and the alarm taken back", async () => {
+    const kv = bed.client(pb.KVClient, "m1");
+    const maintenance = bed.client(pb.MaintenanceClient, "m1");
+    const put = () =>
+      call(kv, kv.put, message(pb.PutRequest, { key: bytes("k"), value: Buffer.alloc(1000) }));
+    const full = { code: status.RESOURCE_EXHAUSTED, details: "etcdserver: mvcc: database space exceeded" };
+    let last = await put();
+    await expect(
+      (async () => {
+        for (let i = 0; i < 20; i++) last = await put();
+      })(),
+    ).rejects.toMatchObject(full);
+    const alarms = () => call(maintenance, maintenance.alarm, message(pb.AlarmRequest));
+    expect((await alarms()).alarms).toEqual([{ memberID: last.header?.memberId, alarm: 1 }]);
+    const revision = last.header?.revision ?? 0n;
+    await call(kv, kv.compact, message(pb.CompactionRequest, { revision }));
+    await expect(put()).rejects.toMatchObject(full);
+    const memberID = last.header?.memberId ?? 0n;
+    await call(maintenance, maintenance.alarm, { action: 2, memberID, alarm: 1 });
+    await put();
+  });
+});
+
 describe("TLS", () => {
   const authority = createAuthority("tests", 1);
   const server = authority.issue("server", ["127.0.0.1", "localhost"]);
