@@ -68,6 +68,9 @@ const WORDS = 1 << 10;
 class Reader {
   readonly #source: TextSource;
   readonly #words: string[] = new Array(WORDS).fill("");
+  /** Items of the lists that are being read: a list that is cut out of it is no larger than it must be. */
+  readonly #stack: Json[] = [];
+  #top = 0;
   #text: string;
   #at: number;
 
@@ -105,6 +108,7 @@ class Reader {
     for (;;) {
       this.#text = this.#source.text;
       this.#at = this.#source.at;
+      this.#top = 0;
       try {
         const result = read();
         // A token that ends with the text may go on in the next piece.
@@ -252,13 +256,16 @@ class Reader {
 
   #items(closing: number): Json[] {
     this.#at++;
-    const items: Json[] = [];
+    const base = this.#top;
     while (this.#more()) {
       if (this.#code() === closing) {
         this.#at++;
+        const items = this.#stack.slice(base, this.#top);
+        this.#top = base;
         return items;
       }
-      items.push(this.#value());
+      const item = this.#value();
+      this.#stack[this.#top++] = item;
     }
     throw new FormatError(`${String.fromCharCode(opening(closing))} is never closed`);
   }

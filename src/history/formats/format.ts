@@ -7,7 +7,7 @@ import { readJournal } from "./journal.ts";
 import { readJsonLines, readJsonValues } from "./json.ts";
 import { areKeyed, withoutKey } from "./keys.ts";
 import { readLog } from "./log.ts";
-import { Numbering, OperationMaps, type RecordedEvent } from "./recorded.ts";
+import { numbered, OperationMaps, type RecordedEvent } from "./recorded.ts";
 import { FormatError, TextSource } from "./text-source.ts";
 
 export interface Format {
@@ -83,27 +83,21 @@ type Values = (source: TextSource) => Iterable<Json>;
 
 function* operations(source: TextSource, values: Values): Generator<Op> {
   const keyed = areKeyed(beginning(source.text.slice(0, SEEN), values));
-  const numbering = new Numbering();
-  for (const event of recorded(values(source))) yield* numbering.number(keyed ? withoutKey(event) : event);
+  yield* numbered(recorded(values(source), keyed));
 }
 
 /** The events that a text surely begins with: the last ones may be cut off or wrong. */
 function beginning(text: string, values: Values): readonly RecordedEvent[] {
   const events: RecordedEvent[] = [];
   try {
-    for (const event of recorded(values(new TextSource([text])))) events.push(event);
+    for (const event of recorded(values(new TextSource([text])), false)) events.push(event);
   } catch {
     // Whoever reads the whole text comes upon it again, and knows the line.
   }
   return events;
 }
 
-function* recorded(values: Iterable<Json>): Generator<RecordedEvent> {
+function* recorded(values: Iterable<Json>, keyed: boolean): Generator<RecordedEvent> {
   const maps = new OperationMaps();
-  for (const value of values) yield maps.read(value);
-}
-
-function* numbered(events: Iterable<RecordedEvent>): Generator<Op> {
-  const numbering = new Numbering();
-  for (const event of events) yield* numbering.number(event);
+  for (const value of values) yield keyed ? withoutKey(maps.read(value)) : maps.read(value);
 }
