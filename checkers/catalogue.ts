@@ -35,6 +35,8 @@ export interface Conventions {
   readonly nilIsUnknown: boolean;
   /** What an object holds in the beginning. */
   readonly init: Json;
+  /** The consistency model that transactions are promised; strict-serializable if not given. */
+  readonly consistency?: string;
 }
 
 export interface Specification {
@@ -142,14 +144,14 @@ export const specifications: readonly Specification[] = [
     summary: "transactions that append to lists and read them, held against strict serializability",
     functions: ["txn"],
     fits: (history) => transactsWith(history, "append"),
-    checker: () => untyped(listAppendChecker()),
+    checker: ({ consistency: model }) => untyped(listAppendChecker(model === undefined ? {} : { model })),
   },
   {
     name: "rw-register",
     summary: "transactions that read and write registers, held against strict serializability",
     functions: ["txn"],
     fits: (history) => transactsWith(history, "w"),
-    checker: () => untyped(rwRegisterChecker()),
+    checker: ({ consistency: model }) => untyped(rwRegisterChecker(model === undefined ? {} : { model })),
   },
   {
     name: "kv",

@@ -12,7 +12,7 @@ export { type Conventions, guess, type Specification, specifications } from "./c
 export { checkAll, compose, worst } from "./compose.ts";
 export { Findings, who } from "./findings.ts";
 export { independent } from "./independent.ts";
-export { checkLinearizable, checkWatch, readHistory } from "./library.ts";
+export { checkLinearizable, checkTransactions, checkWatch, readHistory } from "./library.ts";
 export type { Access, Model } from "./linearizable/model.ts";
 export { asCalled, linearizable, type ObjectCall, type Translation } from "./linearizable.ts";
 export { counter as linearizableCounter } from "./models/counter.ts";

@@ -5,7 +5,7 @@ import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { judge, judgeHighWater } from "../examples/judge.ts";
-import { FormatError, MalformedHistory, readHistory } from "./index.ts";
+import { checkTransactions, FormatError, MalformedHistory, readHistory } from "./index.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -38,6 +38,20 @@ describe("the example", () => {
     expect(judge(race)).toMatchObject({ validity: "invalid", anomalies: [{ name: "lost update" }] });
     expect(judge(fallen)).toBeUndefined();
   });
+});
+
+it("judges transactions by what they are promised", () => {
+  const skewed = [
+    op(0, "invoke", "txn", "[[:r 1 nil] [:append 2 1]]"),
+    op(1, "invoke", "txn", "[[:r 2 nil] [:append 1 1]]"),
+    op(0, "ok", "txn", "[[:r 1 []] [:append 2 1]]"),
+    op(1, "ok", "txn", "[[:r 2 []] [:append 1 1]]"),
+    op(0, "invoke", "txn", "[[:r 1 nil] [:r 2 nil]]"),
+    op(0, "ok", "txn", "[[:r 1 [1]] [:r 2 [1]]]"),
+  ].join("");
+  const history = readHistory(skewed) as unknown as Parameters<typeof checkTransactions>[0];
+  expect(checkTransactions(history).validity).toBe("invalid");
+  expect(checkTransactions(history, { model: "snapshot-isolation" }).validity).toBe("valid");
 });
 
 it("tells text that is no history from events that make none", () => {

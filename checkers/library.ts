@@ -6,6 +6,8 @@ import type { History } from "../src/history/history.ts";
 import type { Signature } from "../src/history/op.ts";
 import type { Model } from "./linearizable/model.ts";
 import { linearizable, type Translation } from "./linearizable.ts";
+import type { TransactionSignature } from "./transactions/transaction.ts";
+import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
 import { watchChecker } from "./watch.ts";
 import type { WatchSignature } from "./watch-signature.ts";
 
@@ -28,6 +30,19 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   { budget = STEPS }: Options = {},
 ): Verdict {
   return linearizable(model, translate).check(history, new Budget(budget));
+}
+
+/**
+ * Whether transactions of steps such as `["append", 1, 2]`, `["w", 1, 2]` and `["r", 1, null]` keep what a consistency
+ * model promises, `strict-serializable` unless another is named; the evidence names the strongest that survives.
+ */
+export function checkTransactions(
+  history: History<TransactionSignature>,
+  { budget = STEPS, model = "strict-serializable" }: Options & { readonly model?: string } = {},
+): Verdict {
+  const appends = history.client.some(({ input }) => input.some(([f]) => f === "append"));
+  const checker = appends ? listAppendChecker({ model }) : rwRegisterChecker({ model });
+  return checker.check(history, new Budget(budget));
 }
 
 /** Whether watches were told every change, once, in order and whole: etcd's guarantees. */

@@ -3,6 +3,7 @@ import { stdout } from "node:process";
 import { Command } from "commander";
 import { guess, type Specification, specifications } from "../../checkers/catalogue.ts";
 import { checkAll, worst } from "../../checkers/compose.ts";
+import { models as consistencyModels } from "../../checkers/transactions/models.ts";
 import { workloads } from "../../workloads/index.ts";
 import { Budget, type Checker, type Verdict } from "../checker.ts";
 import type { History } from "../history/history.ts";
@@ -26,6 +27,7 @@ interface Flags {
   readonly workload?: string;
   readonly model?: string;
   readonly init?: string;
+  readonly consistency: string;
   readonly budget?: string;
   readonly json?: boolean;
 }
@@ -38,6 +40,7 @@ export function checkCommand(): Command {
     .option("-w, --workload <name>", "the workload whose checkers judge it; the run's own unless given")
     .option("-m, --model <name>", "what it is held against (see: list models); guessed unless given")
     .option("--init <json>", "what the model's object holds in the beginning; null unless given")
+    .option("--consistency <model>", "what transactions are promised", "strict-serializable")
     .option("--budget <steps>", "steps each checker may take")
     .option("--json", "print the verdicts as JSON")
     .action((path: string, flags: Flags) => {
@@ -74,6 +77,7 @@ function prepare(path: string, flags: Flags): Case {
   if (workload !== undefined) lookUp("workload", workload, workloads);
   if (model !== undefined) lookUp("model", model, specifications);
   const init = initial(flags);
+  const consistency = lookUp("consistency model", flags.consistency, consistencyModels).name;
   const file = historyFile(path);
   const run = RunDirectory.find(path);
   if (run !== undefined && workload === undefined && model === undefined) return ownRun(run);
@@ -92,7 +96,7 @@ function prepare(path: string, flags: Flags): Case {
   const { specification, why } = specificationOf(file, history, model);
   return {
     history,
-    checkers: [specification.checker({ nilIsUnknown: format.nilIsUnknown, init })],
+    checkers: [specification.checker({ nilIsUnknown: format.nilIsUnknown, init, consistency })],
     budget: parsePlan({}).budget,
     about: [`${about}; model ${specification.name}${why}`, ...notes],
   };

@@ -457,6 +457,7 @@ describe("a mistake", () => {
     ],
     [["check", "early.edn", "-m", "regster"], /model regster is unknown; did you mean register\?/],
     [["check", "early.edn", "-m", "mutex", "--init", "{"], /--init: \{ is not JSON/],
+    [["check", "early.edn", "--consistency", "serialisable"], /did you mean serializable\?/],
     [["check", "early.edn", "--init", "0"], /--init: say of which model, with --model/],
     [["check", "early.edn", "-m", "mutex", "-w", "set"], /--model: the workload's checkers judge already/],
     [["check", "strange.edn"], /strange\.edn: no model has the functions dance; say what it is held against/],
