@@ -362,7 +362,7 @@ it("exports what reads back the same, by us and as Jepsen has it", () => {
   expect(faultline(["export", "--format", "jsonl"]).out).toBe(latest("history.jsonl"));
   expect(faultline(["export", "-o", "history.edn"])).toEqual({ code: 0, out: "", err: "" });
   expect(readFileSync(join(home, "history.edn"), "utf8")).toMatch(
-    /^\{:index 0, :time 0, :type :invoke, :process \d/,
+    /^\{:index 0, :time \d+, :type :invoke, :process \d/,
   );
   expect(faultline(["check", "history.edn", "--model", "set"]).code).toBe(0);
 });
