@@ -75,7 +75,7 @@ export const specifications: readonly Specification[] = [
     name: "set",
     summary: "a set with add and read, of which nothing acknowledged may be lost",
     functions: ["add", "read"],
-    fits: (history) => answers(history, "read", Array.isArray),
+    fits: (history) => isWritten(history) && answers(history, "read", Array.isArray),
     checker: () => perKey(setChecker({ linearizable: true })),
   },
   {
