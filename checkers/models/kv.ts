@@ -33,8 +33,8 @@ export const kv: Model<string, KvCall, Json> = {
 /**
  * Where no appended value begins another, what a get shows tells which string each append in it was made to: the
  * append is a compare-and-set from that string to the longer one. One that no get shows is a write of something
- * nobody reads. Of a value that was appended more than once it is not plain which append a get shows: whatever is
- * shown may have happened then at any time after the first of them, and may not. Strings are numbered, not kept:
+ * nobody reads. Of a value that was appended more than once it is not plain which append a get shows: each
+ * of them may have done whatever is shown of any, and may not. Strings are numbered, not kept:
  * all prefixes of a long one would be too much.
  */
 function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefined {
@@ -46,7 +46,6 @@ function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefi
   );
   const register: Action<RegisterCall, Json>[] = [];
   const positions: number[] = [];
-  const met = new Set<string>();
   const add = (position: number, input: RegisterCall, output: Json | undefined, completed?: number) => {
     const action = actions[position] as KvAction;
     // Field by field: to spread a million actions takes seconds.
@@ -72,12 +71,13 @@ function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefi
       const [shown] = strings.appended(value);
       if (shown === undefined) add(position, { f: "write", value: -1 - position }, known ? null : undefined);
       else add(position, { f: "cas", value: shown }, known ? true : undefined);
-    } else if (!met.has(value)) {
-      met.add(value);
+    } else {
       for (const shown of strings.appended(value))
         add(position, { f: "cas", value: shown }, undefined, PENDING);
     }
   });
+  // One word over and over: too many that may have done too much.
+  if (register.length > 4 * actions.length + 100) return undefined;
   return { init: 0, actions: register, positions, relaxed: words.repeated.size > 0 };
 }
 

@@ -349,6 +349,26 @@ describe("register", () => {
   });
 });
 
+describe("kv", () => {
+  it("lets several appends of one word do the same", () => {
+    const text = `
+      0 invoke append "b"
+      0 ok     append
+      0 invoke append "b"
+      0 ok     append
+      0 invoke get
+      0 ok     get "bb"
+      0 invoke put "b"
+      0 ok     put
+      0 invoke append "b"
+      0 ok     append
+      0 invoke get
+      0 ok     get "bb"`;
+    expect(check(kv, text).validity).toBe("valid");
+    expect(check(kv, text.replace('get "bb"', 'get "bbb"')).validity).toBe("invalid");
+  });
+});
+
 describe("multi-register", () => {
   it("begins with what it is given", () => {
     const read = `
