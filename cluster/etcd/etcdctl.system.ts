@@ -187,28 +187,26 @@ class Place {
     const words = [...this.#names.resolve(line).matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? "",
     );
-    const endpoints = /^(move-leader|lock|elect)/.test(line)
-      ? this.#endpoints.split(",")[0]
-      : this.#endpoints;
+    const endpoints = /^(lock|elect)/.test(line) ? this.#endpoints.split(",")[0] : this.#endpoints;
     const child = spawn("etcdctl", [`--endpoints=${endpoints}`, ...words], {
       env: { ...process.env, ETCDCTL_API: "3" },
     });
-    let printed = "";
+    // One after the other: how the two interleave is chance.
+    const printed = ["", ""] as [string, string];
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     const limit = setTimeout(() => child.kill("SIGTERM"), lines === undefined ? 20_000 : 3000);
-    for (const stream of [child.stdout, child.stderr])
+    for (const [i, stream] of [child.stdout, child.stderr].entries())
       stream.on("data", (piece: Buffer) => {
-        printed += piece.toString("latin1");
-        if (lines !== undefined && printed.split("\n").length > lines) child.kill("SIGTERM");
+        printed[i] += piece.toString("latin1");
+        if (lines !== undefined && (printed[i] ?? "").split("\n").length > lines) child.kill("SIGTERM");
       });
     // Most commands end without having read it.
     child.stdin.on("error", () => {});
     child.stdin.end(input);
     const status = await ended;
     clearTimeout(limit);
-    const text = this.#normal(
-      varying === undefined ? printed : printed.replace(new RegExp(varying, "g"), "~"),
-    );
+    const all = printed.join("");
+    const text = this.#normal(varying === undefined ? all : all.replace(new RegExp(varying, "g"), "~"));
     const shown = unordered === true ? text.split("\n").sort().join("\n") : text;
     // One that had to be ended has no status of its own, and may have printed more meanwhile.
     return lines === undefined ? `${shown}\nstatus ${status}` : shown.split("\n").slice(0, lines).join("\n");
@@ -250,6 +248,8 @@ describe.skipIf(!isInstalled())("etcdctl", () => {
     await Promise.all([bed.found(...names), real.start(3, ["--bcrypt-cost", "4"])]);
     ours = new Place(names.map((name) => bed.address(name)));
     theirs = new Place(real.addresses);
+    // etcd changes no membership before all members have been connected for five seconds.
+    await new Promise((resolve) => setTimeout(resolve, 6000));
   });
   afterAll(() => Promise.all([bed.end(), real.end()]));
 
