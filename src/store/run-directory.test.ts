@@ -35,6 +35,14 @@ describe("a run directory", () => {
     expect(read.result).toBeUndefined();
   });
 
+  it("may hold no operation if the run came to its end without any, as a shrunk one may", () => {
+    const run = RunDirectory.create(store, parsePlan({}), noon);
+    run.openJournal().close();
+    expect(() => run.read()).toThrow(/holds no operations/);
+    writeFileSync(run.file("result"), "{}");
+    expect(run.read().history.events).toEqual([]);
+  });
+
   it("never takes another run's place, and moves `latest`", () => {
     const first = RunDirectory.create(store, parsePlan({}), noon);
     const second = RunDirectory.create(store, parsePlan({}), noon);

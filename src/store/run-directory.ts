@@ -23,7 +23,7 @@ import {
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { ClusterEvent } from "../cluster.ts";
 import { journal } from "../history/formats/format.ts";
-import type { History } from "../history/history.ts";
+import { History } from "../history/history.ts";
 import { type Plan, parsePlan, UsageError } from "../plan.ts";
 import type { MessageRecord, RunResult } from "../result.ts";
 import { readHistory, readValues, type StoredHistory } from "./history-file.ts";
@@ -147,6 +147,10 @@ export class RunDirectory {
 
   /** What was recorded, without the rest of the run. Throws UsageError. */
   readJournal(): StoredHistory {
+    // A shrunk run may need no operation at all to fail; one that died before its first is no history.
+    const finished = existsSync(this.file("result"));
+    if (finished && statSync(this.file("history")).size === 0)
+      return { history: new History([]), format: journal, torn: false };
     return readHistory(this.file("history"), journal);
   }
 
