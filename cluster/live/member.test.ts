@@ -78,7 +78,10 @@ describe("three members", () => {
     await client.member({ kind: "member-add", id, node: url, learner: true });
     const late = await bed.start("d", { initialClusterState: "existing" });
     expect([late.id, late.clusterId]).toEqual([id, leader.clusterId]);
-    await until("it has everything", () => late.node.store.revision === leader.node.store.revision);
+    // A leader that has not reached most voters by then would refuse the promotion.
+    await until("all have everything", () =>
+      [...bed.members.values()].every(({ node }) => node.store.revision === leader.node.store.revision),
+    );
     const known = (member: LiveMember) => JSON.stringify(member.node.members());
     await until(
       "it knows everybody",

@@ -107,9 +107,9 @@ async function shrinkPlan(
   try {
     const shrunk = await shrink(plan, {
       run: (candidate) => run(assemble(candidate), { record: () => {}, messages: false }),
-      goOn: () => {
+      spent: () => {
         status.update(() => `shrinking  ${spent().toFixed(0)} of ${budget} CPU-seconds  ${extent(best)}`);
-        return spent() < budget;
+        return spent() / budget;
       },
       progress: (smaller) => {
         best = smaller;

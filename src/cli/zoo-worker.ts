@@ -37,7 +37,7 @@ export default async function huntBug({ bug, first, limit, shrinkBudget }: HuntT
   const sighting = hunted.seen ?? hunted.found;
   if (sighting === undefined || shrinkBudget === 0) return { ...hunted, shrunk: undefined };
   const start = cpu();
-  const { plan } = await shrink(sighting.plan, { run: play, goOn: () => cpu() - start < shrinkBudget });
+  const { plan } = await shrink(sighting.plan, { run: play, spent: () => (cpu() - start) / shrinkBudget });
   const { faults, operations } = sizeOf(plan.script ?? []);
   return { ...hunted, shrunk: { nodes: plan.nodes, faults, operations, cpuSeconds: cpu() - start } };
 }

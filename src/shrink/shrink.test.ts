@@ -8,10 +8,14 @@ import { scriptOf, sizeOf } from "./script.ts";
 import { shrink } from "./shrink.ts";
 
 const play = async (plan: Plan): Promise<Run> => run(assemble(plan), { record: () => {}, messages: false });
-/** Allows so many runs: a budget that is the same on every machine. */
-const runs = (count: number) => {
-  let left = count;
-  return () => left-- > 0;
+/** So many runs: a budget that is the same on every machine. */
+const within = (count: number) => {
+  let runs = 0;
+  const counted = (plan: Plan): Promise<Run> => {
+    runs++;
+    return play(plan);
+  };
+  return { run: counted, spent: () => runs / count };
 };
 
 describe("a script", () => {
@@ -49,7 +53,7 @@ describe("shrink", () => {
   it("keeps the failure and little else", async () => {
     const plan = resolvePlan({ bug: "quorum-half", nodes: 5, duration: 20, rate: 20, seed: 5 });
     const before = await play(plan);
-    const shrunk = await shrink(plan, { run: play, goOn: runs(100) });
+    const shrunk = await shrink(plan, within(120));
     expect(shrunk.failure).toEqual(failureOf(before.result));
     const { result } = await play(shrunk.plan);
     expect(shows(result, shrunk.failure)).toBe(true);
@@ -61,14 +65,14 @@ describe("shrink", () => {
 
   it("gives a failing plan whenever it is stopped", async () => {
     const plan = resolvePlan({ bug: "quorum-half", nodes: 5, duration: 20, rate: 20, seed: 5 });
-    for (const count of [0, 4]) {
-      const { plan: smaller, failure } = await shrink(plan, { run: play, goOn: runs(count) });
+    for (const count of [1, 5]) {
+      const { plan: smaller, failure } = await shrink(plan, within(count));
       expect(shows((await play(smaller)).result, failure)).toBe(true);
     }
   });
 
   it("has nothing to do for a run that holds", async () => {
     const plan = resolvePlan({ nodes: 3, duration: 5, faults: [] });
-    await expect(shrink(plan, { run: play, goOn: () => true })).rejects.toThrow(UsageError);
+    await expect(shrink(plan, { run: play, spent: () => 0 })).rejects.toThrow(UsageError);
   });
 });

@@ -13,8 +13,11 @@ import { joined, scriptOf, sizeOf, type Unit, unitsOf } from "./script.ts";
 export interface ShrinkOptions {
   /** Runs a plan in the simulator. Throws UsageError if it cannot be run. */
   readonly run: (plan: Plan) => Promise<Run>;
-  /** Asked before every run: false ends the search, and what was found by then is the result. */
-  readonly goOn: () => boolean;
+  /**
+   * The part of the budget that is used up, asked before every run: at 1 the search ends, and what was found by then
+   * is the result.
+   */
+  readonly spent: () => number;
   /** Told of every smaller plan. */
   readonly progress?: (plan: Plan) => void;
 }
@@ -26,6 +29,9 @@ export interface Shrunk {
   readonly runs: number;
 }
 
+/** Parts of the budget after which the next stage begins. */
+const DESCENDED = 0.5;
+const CHOSEN = 0.6;
 /** Seeds tried where another course of events may do with less. */
 const SEEDS = 4;
 /** Runs of the simplest configuration among which the smallest is chosen. */
@@ -58,6 +64,8 @@ class Shrinking {
   readonly #options: ShrinkOptions;
   readonly #failure: Failure;
   #best: Found;
+  /** The part of the budget that may be used for now. */
+  #allowed = 1;
   runs = 1;
 
   constructor(options: ShrinkOptions, failure: Failure, first: Found) {
@@ -71,11 +79,13 @@ class Shrinking {
   }
 
   async descend(): Promise<void> {
+    this.#allowed = DESCENDED;
     await descend(this.plan, (plan) => this.#accept(plan));
   }
 
   /** The same configuration with other seeds: whichever fails with least before it. */
   async choose(): Promise<void> {
+    this.#allowed = CHOSEN;
     const { plan } = this;
     for (let i = 1; i <= CHOICE; i++) {
       const other = await this.#fail({ ...plan, seed: plan.seed + i });
@@ -85,6 +95,7 @@ class Shrinking {
 
   /** From a plan that draws what to do to one that says it, as far as the failure. */
   async script(): Promise<void> {
+    this.#allowed = 1;
     const { plan, run } = this.#best;
     const witness = lastWitness(run.result, this.#failure);
     for (const end of witness === undefined ? [Infinity] : [witness, Infinity]) {
@@ -183,7 +194,7 @@ class Shrinking {
 
   /** The run of a plan, if it fails in the same way. */
   async #fail(plan: Plan): Promise<Found | undefined> {
-    if (!this.#options.goOn()) return undefined;
+    if (this.#options.spent() >= this.#allowed) return undefined;
     this.runs++;
     try {
       const run = await this.#options.run(plan);
