@@ -14,5 +14,7 @@ export default defineConfig({
   test: {
     include: ["{src,workloads,nemesis,checkers,cluster,reports}/**/*.test.ts"],
     testTimeout: 60_000,
+    // One more than the default on two cores, which keeps one for whoever waits.
+    maxWorkers: "100%",
   },
 });
