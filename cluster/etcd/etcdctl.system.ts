@@ -13,6 +13,8 @@ interface Command {
   readonly unordered?: boolean;
   /** What no two clusters print alike. */
   readonly varying?: RegExp;
+  /** Endpoints are given as URLs. */
+  readonly urls?: boolean;
 }
 
 /** Words in braces stand for what earlier commands printed: {lease1} for the first lease's id, and so on. */
@@ -98,6 +100,7 @@ const CLUSTER: readonly Command[] = [
   { line: "member remove 1234" },
   { line: "endpoint health", unordered: true },
   { line: "endpoint hashkv", unordered: true, varying: /, \d+/ },
+  { line: "endpoint hashkv", unordered: true, varying: /, \d+/, urls: true },
   { line: "endpoint status -w fields", unordered: true, varying: /"(Raft\w+|DBSize\w*|Version)" : \S+/i },
   { line: "alarm list" },
   { line: "alarm disarm" },
@@ -174,20 +177,21 @@ class Names {
 }
 
 class Place {
-  readonly #endpoints: string;
+  readonly #addresses: readonly string[];
   readonly #names = new Names();
 
   constructor(addresses: readonly string[]) {
-    this.#endpoints = addresses.join(",");
+    this.#addresses = addresses;
     for (const address of addresses) this.#names.of("endpoint", address);
   }
 
   async run(command: Command): Promise<string> {
-    const { line, input = "", lines, unordered, varying } = command;
+    const { line, input = "", lines, unordered, varying, urls } = command;
     const words = [...this.#names.resolve(line).matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? "",
     );
-    const endpoints = /^(lock|elect)/.test(line) ? this.#endpoints.split(",")[0] : this.#endpoints;
+    const members = this.#addresses.map((address) => (urls ? `http://${address}` : address));
+    const endpoints = (/^(lock|elect)/.test(line) ? members.slice(0, 1) : members).join(",");
     const child = spawn("etcdctl", [`--endpoints=${endpoints}`, ...words], {
       env: { ...process.env, ETCDCTL_API: "3" },
     });

@@ -10,6 +10,8 @@ import { type Call, type Handlers, RpcError } from "./rpc.ts";
 /** The version of etcd's API that is spoken here. */
 export const API_VERSION = "3.5.16";
 const SNAPSHOT_CHUNK = 32 * 1024;
+/** etcdctl takes a snapshot for whole if sectors are followed by a digest: zeros fill the last one. Bytes. */
+const SECTOR = 512;
 
 const ALARM_NUMBERS: { readonly [type in AlarmType]: 1 | 2 } = { nospace: 1, corrupt: 2 };
 const ALARMS: readonly AlarmRequest["alarm"][] = ["none", "nospace", "corrupt"];
@@ -95,9 +97,11 @@ export function maintenanceHandlers(
       call.onRequest = () => {
         member.request({ kind: "snapshot" }, call).then(
           ({ header, data }) => {
-            const digest = createHash("sha256").update(data).digest();
-            const blobs = [...chunks(Buffer.from(data)), digest];
-            let remaining = data.length + digest.length;
+            const file = Buffer.alloc(Math.ceil(data.length / SECTOR) * SECTOR);
+            file.set(data);
+            const digest = createHash("sha256").update(file).digest();
+            const blobs = [...chunks(file), digest];
+            let remaining = file.length + digest.length;
             const sendSome = () => {
               while (blobs.length > 0 && call.buffered < 16) {
                 const blob = blobs.shift() as Buffer;

@@ -294,7 +294,10 @@ describe("Maintenance and Cluster", () => {
     for await (const { blob } of stream as AsyncIterable<pb.SnapshotResponse>) blobs.push(blob);
     const { createHash } = await import("node:crypto");
     const digest = blobs.pop();
-    expect(digest).toEqual(createHash("sha256").update(Buffer.concat(blobs)).digest());
+    const file = Buffer.concat(blobs);
+    expect(digest).toEqual(createHash("sha256").update(file).digest());
+    // Or etcdctl says that there is no checksum.
+    expect(file.length % 512).toBe(0);
   });
 
   it("lists its members", async () => {

@@ -30,6 +30,7 @@ import { lockHandlers } from "./lock.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { type LocalMember, MemberClient } from "./member.ts";
 import { EdgeMetrics } from "./metrics.ts";
+import { Opening, PREFACE } from "./opening.ts";
 import { reflectionMethods } from "./reflection.ts";
 import { bind } from "./rpc.ts";
 import { watchHandlers } from "./watch.ts";
@@ -64,8 +65,8 @@ export interface Edge {
 
 const BCRYPT_COST = 10;
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
-/** How HTTP/2 begins; no method of HTTP/1 does. */
-const PREFACE = "PRI";
+/** Bytes of HTTP/2's preface with which no request of HTTP/1 begins. */
+const TELLING = 3;
 /** How long a client may take to say its first bytes. */
 const PATIENCE_MS = 10_000;
 
@@ -139,7 +140,7 @@ class Door {
     });
     server.on("secureConnection", (socket: tls.TLSSocket) => {
       socket.on("error", () => socket.destroy());
-      if (socket.alpnProtocol === "h2") this.#carrier.accept(socket);
+      if (socket.alpnProtocol === "h2") this.#open(socket, Buffer.alloc(0));
       else this.#web.emit("connection", socket);
     });
     return new Promise((resolve, reject) => {
@@ -163,27 +164,37 @@ class Door {
     let first = Buffer.alloc(0);
     const listen = (piece: Buffer): void => {
       first = Buffer.concat([first, piece]);
-      const start = first.toString("latin1", 0, PREFACE.length);
-      if (start.length < PREFACE.length && PREFACE.startsWith(start)) return;
+      const start = first.toString("latin1", 0, TELLING);
+      if (start.length < TELLING && PREFACE.startsWith(start)) return;
       socket.off("data", listen);
-      socket.pause();
       socket.setTimeout(0);
       socket.removeAllListeners("timeout");
-      this.#hand(socket, first, start === PREFACE);
+      if (PREFACE.startsWith(start)) {
+        this.#open(socket, first);
+        return;
+      }
+      socket.pause();
+      this.#web.emit("connection", socket);
+      socket.unshift(first);
+      process.nextTick(() => socket.resume());
     };
     socket.on("data", listen);
   }
 
-  #hand(socket: net.Socket, first: Buffer, http2: boolean): void {
-    if (http2) {
-      // An HTTP/2 session takes what is there when it begins, HTTP/1 what comes afterwards.
-      socket.unshift(first);
+  /** Hands an HTTP/2 connection over when its first request is there. */
+  #open(socket: net.Socket, first: Buffer): void {
+    const opening = new Opening(socket);
+    const listen = (piece: Buffer): void => {
+      const begin = opening.take(piece);
+      if (begin === undefined) return;
+      socket.off("data", listen);
+      socket.pause();
+      // A session takes what is there when it begins.
+      socket.unshift(begin);
       this.#carrier.accept(socket);
-    } else {
-      this.#web.emit("connection", socket);
-      socket.unshift(first);
-      process.nextTick(() => socket.resume());
-    }
+    };
+    socket.on("data", listen);
+    listen(first);
   }
 }
 

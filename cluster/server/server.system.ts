@@ -58,13 +58,16 @@ describe("three servers", () => {
       const mine = await n3.read("k", true).catch(() => new Map());
       return mine.size === count;
     };
+    // It may have been the leader.
     await n3.signal("SIGKILL");
+    await n1.serves();
     await write(n1, 5, "ka");
     n3.start();
     await until("it has the log", caughtUp(5));
     expect(word(n3, "restored")).toBe(0);
 
     await n3.signal("SIGKILL");
+    await n1.serves();
     await write(n1, 200, "kb");
     n3.start();
     await until("it has the snapshot", caughtUp(205));
