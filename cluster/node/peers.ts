@@ -17,6 +17,8 @@ import {
 
 /** Messages that wait for a slow peer at most. */
 const MAX_BUFFERED = 256;
+/** Ticks after which what does not leave tells of a broken way; a moment's worth always waits for the end of a turn. */
+const STALLED = 2;
 /** Ticks until a broken connection is dialled again: doubled each time, up to this. */
 const MAX_BACKOFF = 8;
 /** Ticks until a snapshot that was not acknowledged counts as lost. */
@@ -41,6 +43,8 @@ interface Peer {
   readonly address: string;
   connection: Connection<PeerMessage> | undefined;
   opened: boolean;
+  /** Ticks in a row at which something had not left yet. */
+  stalled: number;
   /** Ticks left until the next dial. */
   retryIn: number;
   backoff: number;
@@ -85,10 +89,10 @@ export class Peers {
     for (const id of [...this.#byId.keys()]) if (!wanted.has(id)) this.#forget(id);
   }
 
-  /** Whether a connection to the member is open. */
+  /** Whether a connection to the member is open and takes what is sent. */
   connected(member: MemberId): boolean {
     const peer = this.#byId.get(member);
-    return peer?.connection !== undefined && peer.opened && peer.connection.buffered === 0;
+    return peer?.connection !== undefined && peer.opened && peer.stalled < STALLED;
   }
 
   send(message: Exclude<PeerMessage, { type: "hello" }>): void {
@@ -109,6 +113,7 @@ export class Peers {
 
   tick(): void {
     for (const peer of this.#all) {
+      peer.stalled = (peer.connection?.buffered ?? 0) > 0 ? peer.stalled + 1 : 0;
       if (peer.connection === undefined && --peer.retryIn <= 0) this.#dial(peer);
       if (peer.snapshot !== undefined && --peer.snapshot.patience <= 0) this.#snapshotEnded(peer, false);
     }
@@ -121,6 +126,7 @@ export class Peers {
       address: `${node}:${PEER_PORT}`,
       connection: undefined,
       opened: false,
+      stalled: 0,
       retryIn: 0,
       backoff: 1,
       snapshot: undefined,
