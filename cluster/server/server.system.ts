@@ -23,6 +23,15 @@ async function write(server: ServerProcess, count: number, prefix: string): Prom
   for (let i = 0; i < count; i++) await server.put(`${prefix}${i}`, "v");
 }
 
+/** The server that says that it leads. */
+async function leaderOf(servers: readonly ServerProcess[]): Promise<ServerProcess> {
+  for (const server of servers) {
+    const { header, leader } = await server.post("maintenance/status", {});
+    if ((header as { readonly member_id: string }).member_id === leader) return server;
+  }
+  throw new Error("nobody leads");
+}
+
 describe("three servers", () => {
   it("lose nothing that was acknowledged while they are killed under load", async () => {
     cluster = new ServerCluster(main, SMALL);
@@ -40,11 +49,14 @@ describe("three servers", () => {
   it("stop in order when asked, and bring everything back", async () => {
     cluster = new ServerCluster(main);
     await cluster.found(3);
-    const [n1, n2, n3] = cluster.servers as [ServerProcess, ServerProcess, ServerProcess];
+    const [n1, , n3] = cluster.servers as [ServerProcess, ServerProcess, ServerProcess];
     await write(n1, 20, "k");
-    for (const server of cluster.servers) expect(await server.signal("SIGTERM")).toBe(0);
+    // The leader first: the last of three has nobody to hand its office to.
+    const leader = await leaderOf(cluster.servers);
+    const rest = cluster.servers.filter((server) => server !== leader);
+    for (const server of [leader, ...rest]) expect(await server.signal("SIGTERM")).toBe(0);
     for (const server of cluster.servers) expect(server.log).toMatch(/"msg":"stopped"/);
-    expect(word(n1, "handed leadership over") + word(n2, "handed leadership over")).toBeGreaterThan(0);
+    expect(word(leader, "handed leadership over")).toBe(1);
     for (const server of cluster.servers) server.start();
     await n3.serves();
     expect((await n3.read("k")).size).toBe(20);
