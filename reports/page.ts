@@ -162,10 +162,14 @@ export function verdictSentence(run: FinishedRun, story: Story | undefined): str
 }
 
 function planInALine(plan: Plan): string {
-  const load = plan.rate > 0 ? `at ${plan.rate} operations per second` : "as fast as answers come";
+  const rate = plan.rate > 0 ? `at ${plan.rate} operations per second` : "as fast as answers come";
+  const load =
+    plan.script === undefined
+      ? `${counted(plan.concurrency, "client")} ${rate} for ${plan.duration} s`
+      : `a script of ${counted(plan.script.length, "call")}`;
   const faults = plan.faults.length === 0 ? "no faults" : `faults: ${plan.faults.join(", ")}`;
   const bug = plan.bug === "" ? "" : `; planted bug: ${plan.bug}`;
-  return `${plan.workload} on ${counted(plan.nodes, "node")} of ${plan.system} (${plan.place}), ${counted(plan.concurrency, "client")} ${load} for ${plan.duration} s; ${faults}; seed ${plan.seed}${bug}.`;
+  return `${plan.workload} on ${counted(plan.nodes, "node")} of ${plan.system} (${plan.place}), ${load}; ${faults}; seed ${plan.seed}${bug}.`;
 }
 
 function storySection(story: Story): Html {

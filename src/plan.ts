@@ -152,7 +152,10 @@ const TYPES: { readonly [expected: string]: string } = {
 /** The names of the settings at `path`. */
 function fieldsAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   let at: unknown = schema;
-  for (const name of path) at = at instanceof z.ZodObject ? bare(at.shape[String(name)]) : undefined;
+  for (const name of path) {
+    if (at instanceof z.ZodArray) at = bare(at.element);
+    else at = at instanceof z.ZodObject ? bare(at.shape[String(name)]) : undefined;
+  }
   return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 

@@ -275,6 +275,17 @@ describe("a failure", () => {
       { bug: "txn-sees-own-puts", starts: 2, found: 2, seen: 2, checkers: expect.arrayContaining(["bank"]) },
       { bug: "lock-skips-queue", starts: 2, found: 2, seen: 2 },
     ]);
+    const broken = (...flags: string[]) => faultline(["zoo", "txn-sees-own-puts", ...flags]);
+    expect(broken("--json", join(home, "no", "such"))).toMatchObject({
+      code: 254,
+      err: expect.stringMatching(/--json: .* cannot be written: ENOENT/),
+      out: "",
+    });
+    expect(broken("--require", "101")).toMatchObject({
+      code: 254,
+      err: expect.stringMatching(/--require: 101 is more than 100 %/),
+      out: "",
+    });
     // Only an invariant sees it, so no start can see it with its eyes closed.
     expect(
       faultline(["zoo", "ack-before-fsync", "--starts", "1", "--limit", "1", "--shrink-budget", "0"]).out,

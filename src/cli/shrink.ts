@@ -123,7 +123,7 @@ async function shrinkPlan(
 
 function extent({ nodes, faults, duration, rate, script }: Plan): string {
   if (script === undefined)
-    return `${nodes} nodes, ${faults.length} classes of faults, ${duration} s at ${rate} operations a second`;
+    return `${nodes} nodes, faults ${faults.join("+") || "none"}, ${duration} s at ${rate} operations a second`;
   const size = sizeOf(script);
   return `${nodes} nodes, ${size.faults} faults, ${size.operations} operations`;
 }

@@ -23,6 +23,9 @@ export interface HuntResult extends Hunt {
   readonly shrunk: Bones | undefined;
 }
 
+// A hunt would go on for a minute or two after its parent was killed.
+process.once("disconnect", () => process.exit());
+
 const play = (plan: Plan): Promise<Run> => run(assemble(plan), { record: () => {}, messages: false });
 
 function cpu(): number {

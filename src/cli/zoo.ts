@@ -1,11 +1,12 @@
 /** `faultline zoo`: every planted bug hunted from several starts, and a score that says how far the tester can be trusted. */
-import { writeFileSync } from "node:fs";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { stdout } from "node:process";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import pc from "picocolors";
 import Tinypool from "tinypool";
 import { type PlantedBug, plantedBugs } from "../../cluster/bugs.ts";
+import { UsageError } from "../plan.ts";
 import { lookUp } from "../registry.ts";
 import { type Row, row, type Score, score } from "../zoo/matrix.ts";
 import { natural } from "./plan-options.ts";
@@ -48,6 +49,9 @@ export function zooCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (names: readonly string[], flags: ZooFlags) => {
       const bugs = names.length === 0 ? plantedBugs : names.map((name) => lookUp("bug", name, plantedBugs));
+      const required = natural("--require", flags.require, 0);
+      if (required > 100) throw new UsageError(`--require: ${required} is more than 100 %`);
+      if (flags.json !== undefined) requireWritable(flags.json);
       const rows = await hunts(bugs, {
         starts: natural("--starts", flags.starts, 1),
         limit: natural("--limit", flags.limit, 1),
@@ -58,11 +62,19 @@ export function zooCommand(): Command {
       stdout.write(`\n${summary(total, rows)}\n`);
       if (flags.json !== undefined)
         writeFileSync(flags.json, `${JSON.stringify({ rows, score: total }, null, 2)}\n`);
-      const required = natural("--require", flags.require, 0);
       const enough = 100 * total.mostly >= required * total.bugs;
       if (!enough) stdout.write(`${pc.red("too few")}: ${required} % were required\n`);
       process.exitCode = enough ? 0 : 1;
     });
+}
+
+/** Throws UsageError if the file could not be written at the end, which may be hours away. What it holds stays. */
+function requireWritable(file: string): void {
+  try {
+    closeSync(openSync(file, "a"));
+  } catch (error) {
+    throw new UsageError(`--json: ${file} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+  }
 }
 
 interface Settings {
@@ -143,9 +155,11 @@ function summary(total: Score, rows: readonly Row[]): string {
     (most, { shrunk }) => Math.max(most, (shrunk?.faults ?? 0) + (shrunk?.operations ?? 0)),
     0,
   );
+  const bones = rows.some(({ shrunk }) => shrunk !== undefined)
+    ? `; shrunk to a median of ${total.medianFaults} faults and ${total.medianOperations} operations, ${worst} together at worst`
+    : "";
   return (
     `${total.mostly} of ${total.bugs} bugs found by most starts (${total.always} by all), ` +
-    `${total.mostlySeen} of them by what clients saw alone; median ${total.medianCpuSeconds.toFixed(1)} CPU-seconds; ` +
-    `shrunk to a median of ${total.medianFaults} faults and ${total.medianOperations} operations, ${worst} together at worst`
+    `${total.mostlySeen} of them by what clients saw alone; median ${total.medianCpuSeconds.toFixed(1)} CPU-seconds${bones}`
   );
 }
