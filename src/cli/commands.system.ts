@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parsePlan } from "../plan.ts";
@@ -290,6 +291,22 @@ describe("a failure", () => {
     expect(
       faultline(["zoo", "ack-before-fsync", "--starts", "1", "--limit", "1", "--shrink-budget", "0"]).out,
     ).toMatch(/, 0 of them by what clients saw/);
+  });
+
+  it("is no longer hunted by anybody once the zoo was killed", async () => {
+    const zoo = spawn(process.execPath, [main, "zoo", "ack-before-fsync", "--limit", "600"], { cwd: home });
+    const children = (): string[] =>
+      readFileSync(`/proc/${zoo.pid}/task/${zoo.pid}/children`, "utf8").split(" ").filter(Boolean);
+    while (children().length === 0) await delay(20);
+    const hunters = children();
+    const ended = new Promise((resolve) => zoo.once("close", resolve));
+    zoo.kill("SIGKILL");
+    await ended;
+    // One that ended and was not waited for yet has no command line any more.
+    const alive = (pid: string): boolean =>
+      existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+    while (hunters.some(alive)) await delay(20);
+    expect(hunters).not.toEqual([]);
   });
 
   it("is the only thing that can be shrunk", () => {
