@@ -1,7 +1,7 @@
 /** Updates a configuration of several parts while others read and follow it: nobody ever holds a mix of versions. */
 import { z } from "zod";
 import { type ConfigSignature, configChecker, type Part } from "../checkers/config.ts";
-import type { KvApi, Watch } from "../cluster/api.ts";
+import type { KvApi } from "../cluster/api.ts";
 import type { KeyValue } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
 import { limit, repeat, untilOk } from "../src/generator/combinators.ts";
@@ -9,6 +9,7 @@ import { eachThread } from "../src/generator/threads.ts";
 import type { Call, Nanos, Outcome } from "../src/history/op.ts";
 import { MILLISECOND, type Runtime } from "../src/runtime/runtime.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
+import { listen } from "./listening.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
 import { stateful } from "./stateful.ts";
@@ -119,17 +120,8 @@ class ConfigClient implements Client<ConfigSignature> {
     return attemptRead(async () => {
       const { held, revision } = await this.#look();
       const views = [this.#view(held)];
-      await new Promise<void>((resolve) => {
-        let watch: Watch | undefined;
-        const stop = (): void => {
-          timer.cancel();
-          signal.removeEventListener("abort", stop);
-          watch?.cancel();
-          resolve();
-        };
-        const timer = this.#runtime.timer(lifetime, stop);
-        signal.addEventListener("abort", stop);
-        watch = this.#api.watch(
+      await listen(this.#runtime, lifetime, signal, (stop) =>
+        this.#api.watch(
           { key: PREFIX, rangeEnd: PREFIX_END, startRevision: revision + 1 },
           {
             response: ({ events }) => {
@@ -139,8 +131,8 @@ class ConfigClient implements Client<ConfigSignature> {
             },
             ended: stop,
           },
-        );
-      });
+        ),
+      );
       // What comes later is no longer listened to.
       return ok([...views]);
     });

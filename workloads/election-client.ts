@@ -1,10 +1,12 @@
 /** The client of the election workload, after etcd's client/v3/concurrency/election.go. */
 import type { ElectionSignature, Leader, View } from "../checkers/election.ts";
-import type { KvApi, Watch } from "../cluster/api.ts";
+import type { KvApi } from "../cluster/api.ts";
 import type { KeyValue, RequestOp } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
 import type { Nanos, Outcome } from "../src/history/op.ts";
-import { type Runtime, SECOND, type Timer } from "../src/runtime/runtime.ts";
+import type { Runtime } from "../src/runtime/runtime.ts";
+import { grantKept } from "./kept-lease.ts";
+import { listen } from "./listening.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
 
 const PREFIX = "election/";
@@ -97,22 +99,8 @@ export class ElectionClient implements Client<ElectionSignature> {
 
   async #campaign(ttl: number, value: number): Promise<Outcome<ElectionSignature["campaign"]["out"]>> {
     const api = this.#api;
-    const began = this.#runtime.clock.monotonic();
-    const lease = await api.request({ kind: "lease-grant", id: "0", ttl });
-    let renewed: Nanos = 0;
-    // Three renewals per ttl while waiting, each counted from when it was sent, once it has succeeded.
-    let renewals: Timer | undefined;
-    const renew = (): void => {
-      const sent = this.#runtime.clock.monotonic() - began;
-      api.request({ kind: "lease-keep-alive", id: lease.id }).then(
-        (answer) => {
-          if (answer.ttl > 0) renewed = Math.max(renewed, sent);
-        },
-        () => undefined,
-      );
-      renewals = this.#runtime.timer(Math.round((lease.ttl * SECOND) / 3), renew);
-    };
-    renewals = this.#runtime.timer(Math.round((lease.ttl * SECOND) / 3), renew);
+    const deadline = this.#runtime.clock.monotonic() + this.#patience;
+    const lease = await grantKept(api, this.#runtime, ttl);
     try {
       const key = `${PREFIX}${BigInt(lease.id).toString(16)}`;
       const { header } = await api.request({
@@ -122,16 +110,16 @@ export class ElectionClient implements Client<ElectionSignature> {
         failure: [],
       });
       const term = header.revision;
-      const revision = await this.#waitForTurn(term, began + this.#patience);
+      const revision = await this.#waitForTurn(term, deadline);
       if (revision === undefined) {
         // The lease takes the place in the queue with it; only its revocation makes the failure definite.
         await api.request({ kind: "lease-revoke", id: lease.id });
         return { type: "fail", error: "gave up waiting" };
       }
       this.#office = { lease: lease.id, key, term };
-      return ok({ term, revision, ttl: lease.ttl, renewed });
+      return ok({ term, revision, ttl: lease.ttl, renewed: lease.renewed });
     } finally {
-      renewals.cancel();
+      lease.stop();
     }
   }
 
@@ -157,7 +145,7 @@ export class ElectionClient implements Client<ElectionSignature> {
 
   /** Until the key is deleted, the watch ends, or the time is over. */
   #deletion(key: string, startRevision: number, most: Nanos): Promise<void> {
-    return this.#watching(most, undefined, (stop) =>
+    return listen(this.#runtime, most, undefined, (stop) =>
       this.#api.watch(
         { key, startRevision, filters: ["no-put"] },
         {
@@ -170,22 +158,6 @@ export class ElectionClient implements Client<ElectionSignature> {
     );
   }
 
-  /** Until `open`'s watch calls stop, the time is over, or the signal comes. */
-  #watching(most: Nanos, signal: AbortSignal | undefined, open: (stop: () => void) => Watch): Promise<void> {
-    return new Promise((resolve) => {
-      let watch: Watch | undefined;
-      const stop = (): void => {
-        timer.cancel();
-        signal?.removeEventListener("abort", stop);
-        watch?.cancel();
-        resolve();
-      };
-      const timer = this.#runtime.timer(most, stop);
-      signal?.addEventListener("abort", stop);
-      watch = open(stop);
-    });
-  }
-
   #follow(lifetime: Nanos, signal: AbortSignal): Promise<Outcome<ElectionSignature["follow"]["out"]>> {
     return attemptRead(async () => {
       const { kvs, header } = await this.#api.request({
@@ -195,7 +167,7 @@ export class ElectionClient implements Client<ElectionSignature> {
       });
       const candidates = new Map(kvs.map((kv) => [kv.key, kv]));
       const views: View[] = [{ revision: header.revision, leader: leaderOf([...candidates.values()]) }];
-      await this.#watching(lifetime, signal, (stop) =>
+      await listen(this.#runtime, lifetime, signal, (stop) =>
         this.#api.watch(
           { key: PREFIX, rangeEnd: PREFIX_END, startRevision: header.revision + 1 },
           {

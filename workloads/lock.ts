@@ -11,8 +11,9 @@ import type { Client } from "../src/client.ts";
 import { limit, repeat, untilOk } from "../src/generator/combinators.ts";
 import { eachThread } from "../src/generator/threads.ts";
 import type { Call, Nanos, Outcome } from "../src/history/op.ts";
-import { MILLISECOND, type Runtime, SECOND, type Timer } from "../src/runtime/runtime.ts";
+import { MILLISECOND, type Runtime, SECOND } from "../src/runtime/runtime.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
+import { grantKept } from "./kept-lease.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
 import { type Behaviour, stateful } from "./stateful.ts";
@@ -129,22 +130,7 @@ class LockClient implements Client<LockSignature> {
 
   async #acquire(ttl: number): Promise<Outcome<LockSignature["acquire"]["out"]>> {
     const api = this.#api;
-    const began = this.#runtime.clock.monotonic();
-    const lease = await api.request({ kind: "lease-grant", id: "0", ttl });
-    let renewed: Nanos = 0;
-    // Three renewals per ttl while waiting, each counted from when it was sent, once it has succeeded.
-    let renewals: Timer | undefined;
-    const renew = (): void => {
-      const sent = this.#runtime.clock.monotonic() - began;
-      api.request({ kind: "lease-keep-alive", id: lease.id }).then(
-        (answer) => {
-          if (answer.ttl > 0) renewed = Math.max(renewed, sent);
-        },
-        () => undefined,
-      );
-      renewals = this.#runtime.timer(Math.round((lease.ttl * SECOND) / 3), renew);
-    };
-    renewals = this.#runtime.timer(Math.round((lease.ttl * SECOND) / 3), renew);
+    const lease = await grantKept(api, this.#runtime, ttl);
     try {
       const ownership = await this.#waitForLock(lease.id);
       if (ownership === undefined) return await this.#giveUp(lease.id, "gave up waiting");
@@ -152,9 +138,9 @@ class LockClient implements Client<LockSignature> {
       const fence = kvs[0]?.createRevision;
       if (fence === undefined) return await this.#giveUp(lease.id, "the ownership was gone at once");
       this.#held = { lease: lease.id, ownership, fence };
-      return ok({ lease: lease.id, ownership, fence, ttl: lease.ttl, renewed });
+      return ok({ lease: lease.id, ownership, fence, ttl: lease.ttl, renewed: lease.renewed });
     } finally {
-      renewals.cancel();
+      lease.stop();
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { type EntryChange, type RegistrySignature, registryChecker } from "../checkers/registry.ts";
-import type { KvApi, Watch } from "../cluster/api.ts";
+import type { KvApi } from "../cluster/api.ts";
 import type { Client } from "../src/client.ts";
 import { concat, limit, repeat, untilOk } from "../src/generator/combinators.ts";
 import { eachThread } from "../src/generator/threads.ts";
@@ -12,6 +12,7 @@ import { sleep } from "../src/generator/timing.ts";
 import type { Nanos, Outcome } from "../src/history/op.ts";
 import { MILLISECOND, type Runtime, SECOND } from "../src/runtime/runtime.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
+import { listen } from "./listening.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
 import { type Behaviour, stateful } from "./stateful.ts";
@@ -164,17 +165,8 @@ class RegistryClient implements Client<RegistrySignature> {
       const { kvs, header } = await this.#look();
       const { revision } = header;
       const changes: EntryChange[] = [];
-      await new Promise<void>((resolve) => {
-        let watch: Watch | undefined;
-        const stop = (): void => {
-          timer.cancel();
-          signal.removeEventListener("abort", stop);
-          watch?.cancel();
-          resolve();
-        };
-        const timer = this.#runtime.timer(lifetime, stop);
-        signal.addEventListener("abort", stop);
-        watch = this.#api.watch(
+      await listen(this.#runtime, lifetime, signal, (stop) =>
+        this.#api.watch(
           { key: PREFIX, rangeEnd: PREFIX_END, startRevision: revision + 1 },
           {
             response: ({ events }) => {
@@ -183,8 +175,8 @@ class RegistryClient implements Client<RegistrySignature> {
             },
             ended: stop,
           },
-        );
-      });
+        ),
+      );
       // What comes later is no longer listened to.
       const heard = [...changes];
       const reached = heard.at(-1)?.revision ?? revision;
