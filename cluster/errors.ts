@@ -2,7 +2,7 @@
  * Which errors are definite: the request did not take effect and never will. An error that is not listed, or is
  * listed as indefinite, may be the answer to a request that took effect, or still will.
  *
- * Messages are etcd's (api/v3rpc/rpctypes/error.go), gRPC's, or our client's. An error that says the same to every
+ * Messages are etcd's (api/v3rpc/rpctypes/error.go), or our clients'. An error that says the same to every
  * request can only be definite if no member can send it after it has proposed the request.
  */
 import type { StatusCode } from "./kv/request.ts";
@@ -24,6 +24,8 @@ export const CONNECTION_REFUSED = "connection refused";
 export const CONNECTION_LOST = "connection lost";
 /** No answer in time. */
 export const DEADLINE_EXCEEDED = "context deadline exceeded";
+/** The deadline passed before there was a connection to send it over. */
+export const NOT_SENT = "context deadline exceeded before there was a connection";
 
 export const knownErrors: readonly KnownError[] = [
   // Decided before a proposal, or by the state machine itself: every member agrees.
@@ -102,9 +104,8 @@ export const knownErrors: readonly KnownError[] = [
 
   // Between client and member.
   { code: "UNAVAILABLE", message: CONNECTION_REFUSED, definite: true },
-  { code: "UNAVAILABLE", message: { prefix: "No connection established" }, definite: true },
-  { code: "UNAVAILABLE", message: { prefix: CONNECTION_LOST }, definite: false },
-  { code: "UNAVAILABLE", message: { prefix: "Connection dropped" }, definite: false },
+  { code: "UNAVAILABLE", message: CONNECTION_LOST, definite: false },
+  { code: "DEADLINE_EXCEEDED", message: NOT_SENT, definite: true },
   { code: "DEADLINE_EXCEEDED", message: { prefix: "" }, definite: false },
 ];
 
