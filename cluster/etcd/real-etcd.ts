@@ -55,6 +55,10 @@ export class RealEtcd {
     return this.#addresses;
   }
 
+  get pids(): readonly number[] {
+    return this.#processes.map(({ pid }) => pid as number);
+  }
+
   /** Whether all servers are still alive. */
   get alive(): boolean {
     return this.#processes.every((child) => child.exitCode === null && child.signalCode === null);

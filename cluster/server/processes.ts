@@ -51,6 +51,11 @@ export class ServerProcess {
     this.command = options.command;
   }
 
+  /** Of the running process. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   get running(): boolean {
     return this.#child !== undefined;
   }
