@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ["{src,workloads,nemesis,checkers,cluster,reports}/**/*.system.ts"],
     testTimeout: 600_000,
+    hookTimeout: 120_000,
     fileParallelism: false,
   },
 });

@@ -29,7 +29,7 @@ interface Waiting {
   reject(error: RpcError): void;
 }
 
-const STOPPED = "etcdserver: server stopped";
+export const STOPPED = "etcdserver: server stopped";
 
 /** All requests of the edge, over one connection. */
 export class MemberClient {

@@ -6,16 +6,26 @@ import { goCode } from "./rpc.ts";
 
 export class EdgeMetrics {
   readonly #registry = new Registry();
-  readonly #handled: Counter<"grpc_service" | "grpc_method" | "grpc_code">;
+  /** By path and code: counted with every call, and so without the counter's own labels. */
+  readonly #handled = new Map<string, Map<string, number>>();
 
   constructor({ node }: LocalMember) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
-    this.#handled = new Counter({
+    const handled = this.#handled;
+    new Counter({
       name: "grpc_server_handled_total",
       help: "Total number of RPCs completed on the server, regardless of success or failure.",
       labelNames: ["grpc_service", "grpc_method", "grpc_code"],
       registers,
+      collect() {
+        this.reset();
+        for (const [path, codes] of handled) {
+          const [, grpc_service = "", grpc_method = ""] = path.split("/");
+          for (const [code, count] of codes)
+            this.inc({ grpc_service, grpc_method, grpc_code: goCode(code) }, count);
+        }
+      },
     });
     new Gauge({
       name: "etcd_server_version",
@@ -58,8 +68,12 @@ export class EdgeMetrics {
 
   /** A call has ended. `path` is "/package.Service/Method". */
   ended(path: string, code: string): void {
-    const [, service = "", method = ""] = path.split("/");
-    this.#handled.inc({ grpc_service: service, grpc_method: method, grpc_code: goCode(code) });
+    let codes = this.#handled.get(path);
+    if (codes === undefined) {
+      codes = new Map();
+      this.#handled.set(path, codes);
+    }
+    codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
   get contentType(): string {

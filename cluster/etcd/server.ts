@@ -21,8 +21,9 @@ import {
   MaintenanceService,
   WatchService,
 } from "./generated/rpc.ts";
-import { type Carrier, grpcCarrier } from "./grpc.ts";
+import { GrpcCarrier } from "./grpc.ts";
 import { healthHandlers } from "./health.ts";
+import { PREFACE } from "./http2/frames.ts";
 import { kvHandlers } from "./kv.ts";
 import { requireLeader } from "./leader-required.ts";
 import { leaseHandlers } from "./lease.ts";
@@ -30,7 +31,6 @@ import { lockHandlers } from "./lock.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { type LocalMember, MemberClient } from "./member.ts";
 import { EdgeMetrics } from "./metrics.ts";
-import { Opening, PREFACE } from "./opening.ts";
 import { reflectionMethods } from "./reflection.ts";
 import { bind } from "./rpc.ts";
 import { watchHandlers } from "./watch.ts";
@@ -60,15 +60,19 @@ export interface EdgeOptions {
 export interface Edge {
   /** Where it listens, in the order of the options. */
   readonly ports: readonly number[];
+  /** Takes no more requests, and waits a while until those under way are answered. */
   close(): Promise<void>;
 }
 
 const BCRYPT_COST = 10;
 const MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
-/** Bytes of HTTP/2's preface with which no request of HTTP/1 begins. */
+const BEGINNING = PREFACE.toString("latin1");
+/** Bytes of it with which no request of HTTP/1 begins. */
 const TELLING = 3;
 /** How long a client may take to say its first bytes. */
 const PATIENCE_MS = 10_000;
+/** How long requests under way may take once the door closes. */
+const FAREWELL_MS = 2_000;
 
 /** Serves etcd's API for a member. Rejects if it cannot listen. */
 export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promise<Edge> {
@@ -91,7 +95,7 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
   ].map(guard.around);
   const methods = [...services, ...bind(HealthService, healthHandlers(local))];
   const { maxRequestBytes = MAX_REQUEST_BYTES } = options;
-  const carrier = grpcCarrier([...methods, ...reflectionMethods(methods)], {
+  const carrier = new GrpcCarrier([...methods, ...reflectionMethods(methods)], {
     maxRequestBytes,
     ended: (path, code) => metrics.ended(path, code),
   });
@@ -100,13 +104,18 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
   try {
     const ports: number[] = [];
     for (const { host, port } of options.listen) ports.push(await door.listen(host, port));
+    let closed: Promise<void> | undefined;
+    const close = async () => {
+      guard.close();
+      carrier.leave();
+      await door.close();
+      member.close();
+    };
     return {
       ports,
-      close: async () => {
-        guard.close();
-        carrier.close();
-        await door.close();
-        member.close();
+      close: () => {
+        closed ??= close();
+        return closed;
       },
     };
   } catch (error) {
@@ -116,13 +125,13 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
 }
 
 class Door {
-  readonly #carrier: Carrier;
+  readonly #carrier: GrpcCarrier;
   readonly #web: http.Server;
   readonly #tls: EdgeTls | undefined;
   readonly #servers: net.Server[] = [];
   readonly #sockets = new Set<net.Socket>();
 
-  constructor(carrier: Carrier, web: http.Server, security: EdgeTls | undefined) {
+  constructor(carrier: GrpcCarrier, web: http.Server, security: EdgeTls | undefined) {
     this.#carrier = carrier;
     this.#web = web;
     this.#tls = security;
@@ -140,7 +149,7 @@ class Door {
     });
     server.on("secureConnection", (socket: tls.TLSSocket) => {
       socket.on("error", () => socket.destroy());
-      if (socket.alpnProtocol === "h2") this.#open(socket, Buffer.alloc(0));
+      if (socket.alpnProtocol === "h2") this.#carrier.accept(socket, Buffer.alloc(0));
       else this.#web.emit("connection", socket);
     });
     return new Promise((resolve, reject) => {
@@ -152,10 +161,16 @@ class Door {
     });
   }
 
+  /** Takes no more connections, and waits a while for those there are to end. */
   async close(): Promise<void> {
     for (const server of this.#servers) server.close();
-    for (const socket of this.#sockets) socket.destroy();
-    this.#web.closeAllConnections();
+    this.#web.closeIdleConnections();
+    const ended = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, FAREWELL_MS);
+    await Promise.all(ended);
+    clearTimeout(late);
   }
 
   #sniff(socket: net.Socket): void {
@@ -165,12 +180,12 @@ class Door {
     const listen = (piece: Buffer): void => {
       first = Buffer.concat([first, piece]);
       const start = first.toString("latin1", 0, TELLING);
-      if (start.length < TELLING && PREFACE.startsWith(start)) return;
+      if (start.length < TELLING && BEGINNING.startsWith(start)) return;
       socket.off("data", listen);
       socket.setTimeout(0);
       socket.removeAllListeners("timeout");
-      if (PREFACE.startsWith(start)) {
-        this.#open(socket, first);
+      if (BEGINNING.startsWith(start)) {
+        this.#carrier.accept(socket, first);
         return;
       }
       socket.pause();
@@ -179,22 +194,6 @@ class Door {
       process.nextTick(() => socket.resume());
     };
     socket.on("data", listen);
-  }
-
-  /** Hands an HTTP/2 connection over when its first request is there. */
-  #open(socket: net.Socket, first: Buffer): void {
-    const opening = new Opening(socket);
-    const listen = (piece: Buffer): void => {
-      const begin = opening.take(piece);
-      if (begin === undefined) return;
-      socket.off("data", listen);
-      socket.pause();
-      // A session takes what is there when it begins.
-      socket.unshift(begin);
-      this.#carrier.accept(socket);
-    };
-    socket.on("data", listen);
-    listen(first);
   }
 }
 

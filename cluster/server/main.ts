@@ -50,7 +50,10 @@ async function untilTheEnd(member: LiveMember, { client }: Configuration, log: L
     if (told) process.exit(FAILED);
     told = true;
     log.info({ signal }, "stopping");
-    member.stop().catch((error: unknown) => log.error({ reason: String(error) }, "could not stop in order"));
+    edge
+      .close()
+      .then(() => member.stop())
+      .catch((error: unknown) => log.error({ reason: String(error) }, "could not stop in order"));
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
