@@ -4,7 +4,8 @@
  * `ColumnsBuilder` takes events one by one, pairs and validates them, and keeps none: a reader of a file can stream
  * millions of them through it.
  */
-import { type Json, NEMESIS, type NodeId, type Op, type Process } from "./op.ts";
+import { NEMESIS, type NodeId, type Op, type Process } from "./op.ts";
+import { Values } from "./values.ts";
 
 /** Thrown for a list of events that is not a history. */
 export class MalformedHistory extends Error {
@@ -57,49 +58,6 @@ export interface Columns {
   readonly error: Int32Array;
   /** 1 if the completion repeats the key. */
   readonly keyRepeated: Uint8Array;
-}
-
-/**
- * Json values as numbers. Scalars are equal exactly if their codes are; arrays and objects are not compared, so
- * equal ones have different codes.
- */
-export class Values {
-  /** Small integers are their own code, doubled; what is here has its position, doubled, plus one. */
-  readonly #kept: Json[] = [null, false, true];
-  readonly #strings = new Map<string, number>();
-  readonly #numbers = new Map<number, number>();
-
-  encode(value: Json): number {
-    switch (typeof value) {
-      case "number": {
-        const small = (value << 1) >> 1;
-        return small === value ? value << 1 : this.#interned(this.#numbers, value);
-      }
-      case "string":
-        return this.#interned(this.#strings, value);
-      case "boolean":
-        return value ? 5 : 3;
-      default:
-        return value === null ? 1 : this.#keep(value);
-    }
-  }
-
-  decode(code: number): Json {
-    return (code & 1) === 0 ? code >> 1 : (this.#kept[code >> 1] as Json);
-  }
-
-  #interned<T extends Json>(known: Map<T, number>, value: T): number {
-    let code = known.get(value);
-    if (code === undefined) {
-      code = this.#keep(value);
-      known.set(value, code);
-    }
-    return code;
-  }
-
-  #keep(value: Json): number {
-    return ((this.#kept.push(value) - 1) << 1) | 1;
-  }
 }
 
 /** Numbers names in the order of their first appearance. */
