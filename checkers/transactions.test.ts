@@ -37,6 +37,20 @@ const listCases: readonly (readonly [names: readonly string[], history: string, 
   [["future-read"], "x=1 x+1", "x= x+1"],
   [["internal"], "x+1 x=", "x+1 x=1"],
   [["internal", "G-single-item"], "x+1 \n x= x=1", "x+1 \n x=1 x=1"],
+  // Ranges: a key that was not there yet.
+  [["G-single"], "x+1 y+1 \n a..z=x:1", "x+1 y+1 \n a..z=x:1;y:1"],
+  [["G-single"], "x+1 y+1 \n a..z=x:1", "x+1 y+1 \n a..y=x:1"],
+  [["G-single"], "x+1 \n a..z= a..z=x:1", "x+1 \n a..z=x:1 a..z=x:1"],
+  [["G2"], "a..z= x+1 \n a..z= y+1", "a..z= x+1 \n a..z=x:1 y+1"],
+  [["G-single-realtime"], "0 x+1 \n 1 a..z= \n 2 x=1", "0 x+1 \n 1 a..z=x:1 \n 2 x=1"],
+  [["G-single-item"], "x+1 y+1 \n x+2 y+2 \n a..z=x:1;y:1,2 \n x=1,2", "x+1 y+1 \n x+2 y+2 \n a..z=x:1;y:1"],
+  [["G1a"], "fail x+1 \n a..z=x:1", "info x+1 \n a..z=x:1"],
+  [["internal"], "x+1 a..z=", "x+1 a..z=x:1"],
+  // By the numbers of the versions.
+  [["G0"], "x+1@5 y+1@5 \n x+2@6 y+2@4", "x+1@5 y+1@5 \n x+2@6 y+2@6"],
+  [["version-conflict"], "x+1@5 \n x+2@4 \n x=1,2", "x+1@4 \n x+2@5 \n x=1,2"],
+  [["version-conflict"], "x+1@5 \n x+2@6 \n x=1@7", "x+1@5 \n x+2@6 \n x=1@5"],
+  [["version-conflict"], "x+1@5 \n x=1@4", "x+1@5 \n x=1@5"],
 ];
 
 const registerCases: typeof listCases = [
@@ -63,6 +77,12 @@ const registerCases: typeof listCases = [
   // By the numbers of the versions.
   [["G0"], "x:=1@5 y:=1@5 \n x:=2@6 y:=2@4", "x:=1@5 y:=1@5 \n x:=2@6 y:=2@6"],
   [["version-conflict"], "x:=1@5 \n x==1@6", "x:=1@5 \n x==1@5"],
+  // Ranges: a key that was not there yet.
+  [["G-single"], "x:=1 y:=1 \n a..z==x:1", "x:=1 y:=1 \n a..z==x:1;y:1"],
+  [["G-single"], "x:=1 \n a..z== x==1", "x:=1 \n a..x== x==1"],
+  [["G2"], "a..z== x:=1 \n a..z== y:=1", "a..z== x:=1 \n a..z==x:1 y:=1"],
+  [["G2"], "a..z== x:=1 \n a..z== x:=2", "a..z== x:=1 \n a..z==x:1 x:=2"],
+  [["internal"], "x:=1 a..z==", "x:=1 a..z==x:1"],
   [["garbage-read"], "x==7", "x==-"],
   [["future-read"], "x==1 x:=1", "x==- x:=1"],
   [["internal"], "x:=1 x==- \n x==-", "x:=1 x==1 \n x==-"],
@@ -124,6 +144,25 @@ describe("the verdict", () => {
       "T2 came before T1: T2 read y as [], without the 1 that T1 appended.",
     );
     expect(anomaly?.explanation).toContain("read skew (A5A)");
+  });
+
+  it("tells a phantom, which repeatable read allows", () => {
+    const phantom = "x+1 y+1 \n a..z=x:1";
+    expect(check(phantom, "repeatable-read").validity).toBe("valid");
+    const [anomaly] = check(phantom, "snapshot-isolation").anomalies;
+    expect(anomaly?.explanation).toContain(
+      "T2 came before T1: T2 read a range without y, to which T1 appended 1.",
+    );
+    expect(anomaly?.explanation).toContain("a phantom (P3)");
+  });
+
+  it("tells of an order that versions alone give, and of versions that contradict each other", () => {
+    const [cycle] = check("x+1@5 y+1@5 \n x+2@6 y+2@4").anomalies;
+    expect(cycle?.explanation).toContain("T2 appended 2 later by the versions' numbers");
+    const [conflict] = check("x+1@5 \n x+2@6 \n x=1@7").anomalies;
+    expect(conflict).toMatchObject({ name: "version-conflict", witness: [4, 5] });
+    expect(conflict?.explanation).toContain("appended 2 to x, which nobody read, at version 6");
+    expect(conflict?.explanation).toContain("read x as [1] at version 7");
   });
 
   it("shows when one ended and the other began where time counts", () => {

@@ -1,10 +1,12 @@
 /** Everything about a history of transactions: its anomalies, and the consistency models they leave. */
 import type { Budget } from "../../src/checker.ts";
 import type { History } from "../../src/history/history.ts";
+import type { Json } from "../../src/history/op.ts";
 import { findCycles } from "./cycles.ts";
 import { Dependencies } from "./dependencies.ts";
 import { Discoveries } from "./discoveries.ts";
 import { findListAnomalies } from "./list-anomalies.ts";
+import { applyListVersions } from "./list-versions.ts";
 import { Lists } from "./lists.ts";
 import { models, ruledOutBy } from "./models.ts";
 import { addProcessOrder, addRealTimeOrder } from "./order.ts";
@@ -34,6 +36,7 @@ export function analyseLists(history: History<TransactionSignature>, budget: Bud
   const discoveries = new Discoveries();
   const lists = new Lists(history);
   const { table } = lists;
+  applyListVersions(lists, discoveries);
   findListAnomalies(lists, discoveries);
   const dependencies = new Dependencies(table.size);
   lists.addDependencies(dependencies);
@@ -77,14 +80,16 @@ function conclude(
 
 function idleness({ size, outcome, first, writes }: TransactionTable): string | undefined {
   for (let t = 0; t < size; t++)
-    if (outcome[t] === OK && writes.subarray(first[t], first[t + 1]).includes(1)) return undefined;
+    for (let at = first[t] as number; outcome[t] === OK && at < (first[t + 1] as number); at++)
+      if (writes[at] === 1) return undefined;
   return "no transaction that writes was committed, so nothing could go wrong";
 }
 
 function ambiguity(table: TransactionTable): string | undefined {
   if (table.duplicate === undefined) return undefined;
   const [first, second] = table.duplicate.map((at) => table.transactionOf(at)) as [number, number];
-  const [, key, value] = table.op(table.duplicate[1]);
+  const again = table.duplicate[1];
+  const [key, value] = [table.keys[table.key[again] as number], table.scalarOf(table.value[again] as number)];
   const count = table.ambiguous.reduce((sum, one) => sum + one, 0);
-  return `${show(value)} was written to ${show(key)} by ${theTransaction(table, first)} and again by ${theTransaction(table, second)} so a read does not tell which it saw; ${count} of ${table.keys.length} keys were left out`;
+  return `${show(value)} was written to ${show(key as Json)} by ${theTransaction(table, first)} and again by ${theTransaction(table, second)} so a read does not tell which it saw; ${count} of ${table.keys.length} keys were left out`;
 }

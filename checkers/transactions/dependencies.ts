@@ -88,22 +88,24 @@ export class Dependencies {
    * in linear space: where there are many of both, they meet in a node between. Those who did both depend on each
    * other, which is told of neighbours only; the rest follows. Lists are without repetition.
    */
-  antidependencies(readers: readonly number[], writers: readonly number[], edge: number, key: number): void {
+  antidependencies(readers: ArrayLike<number>, writers: readonly number[], edge: number, key: number): void {
     if (readers.length * writers.length <= 2 * (readers.length + writers.length)) {
-      for (const reader of readers) for (const writer of writers) this.add(reader, writer, edge, key);
+      for (let i = 0; i < readers.length; i++)
+        for (const writer of writers) this.add(readers[i] as number, writer, edge, key);
       return;
     }
-    const reading = new Set(readers);
+    const all = Array.from(readers);
+    const reading = new Set(all);
     const both = writers.filter((writer) => reading.has(writer));
     const overwriting = new Set(both);
     this.#meet(
-      readers,
+      all,
       writers.filter((writer) => !reading.has(writer)),
       edge,
       key,
     );
     this.#meet(
-      readers.filter((reader) => !overwriting.has(reader)),
+      all.filter((reader) => !overwriting.has(reader)),
       both,
       edge,
       key,

@@ -26,18 +26,6 @@ export function digraph(nodes: number, count: number, from: Int32Array, to: Int3
   return { nodes, offsets, targets };
 }
 
-/** The same, and which of the given each edge is. */
-export function digraphOfEdges(
-  nodes: number,
-  count: number,
-  from: Int32Array,
-  to: Int32Array,
-): Digraph & { readonly edges: Int32Array } {
-  const inOrder = new Int32Array(count).map((_, e) => e);
-  const { offsets, targets: edges } = digraph(nodes, count, from, inOrder);
-  return { nodes, offsets, targets: edges.map((e) => to[e] as number), edges };
-}
-
 export interface Components {
   readonly count: number;
   /** Of each node; edges lead to components of the same or a smaller number. */

@@ -41,6 +41,13 @@ function run(
 ): Map<Json, Json> | undefined {
   const next = new Map(state);
   for (const op of ops) {
+    if (op[0] === "range") {
+      const found = new Map(op[2]?.map(([key, value]) => [key, value]));
+      const [from, to] = op[1] as readonly [string, string];
+      const keys = ["x", "y"].filter((key) => key >= from && key < to);
+      if (keys.some((key) => !same(next.get(key) ?? null, found.get(key) ?? null))) return undefined;
+      continue;
+    }
     const [f, key, value] = op;
     if (f !== "r") next.set(key, apply(next.get(key) ?? null, op));
     else if (!same(next.get(key) ?? null, value)) return undefined;
@@ -74,16 +81,16 @@ function isSnapshotIsolated(all: readonly Committed[], before: Before): boolean 
     const states: Map<Json, Json>[] = [new Map()];
     for (const { ops } of order) {
       const last = new Map(states.at(-1));
-      for (const op of ops) if (op[0] !== "r") last.set(op[1], append(last.get(op[1]) ?? null, op));
+      for (const op of ops) if (op[0] === "append") last.set(op[1], append(last.get(op[1]) ?? null, op));
       states.push(last);
     }
     const fits = order.every((t, i) => {
-      const keys = new Set(t.ops.flatMap(([f, key]) => (f === "r" ? [] : [key])));
+      const keys = new Set<Json>(t.ops.flatMap(([f, key]) => (f === "append" ? [key] : [])));
       for (let snapshot = 0; snapshot <= i; snapshot++) {
         if (order.slice(snapshot, i).some((other) => before(other, t))) continue;
         const missed = order
           .slice(snapshot, i)
-          .some(({ ops }) => ops.some(([f, key]) => f !== "r" && keys.has(key)));
+          .some(({ ops }) => ops.some(([f, key]) => f === "append" && keys.has(key)));
         if (!missed && run(states[snapshot] as Map<Json, Json>, t.ops, append) !== undefined) return true;
       }
       return false;
@@ -100,7 +107,7 @@ function historyOf(all: readonly Committed[]): History<TransactionSignature> {
     for (const { ops, process, invoked, completed } of all) {
       const common = { index: events.length, time: now, process, f: "txn" };
       if (invoked === now) {
-        const asked = ops.map((op) => (op[0] === "r" ? ["r", op[1], null] : op));
+        const asked = ops.map((op) => (op[0] === "r" || op[0] === "range" ? [op[0], op[1], null] : op));
         events.push({ ...common, type: "invoke", value: asked } as unknown as Op);
       } else if (completed === now) events.push({ ...common, type: "ok", value: ops } as unknown as Op);
     }
@@ -140,6 +147,12 @@ const cases = fc.tuple(
   fc.array(fc.nat(99), { minLength: 40, maxLength: 40 }),
 );
 
+/** A read of one key, or of a range with this key alone. */
+function reading(key: string, seen: Json, range: boolean): MicroOp {
+  const nothing = seen === null || (Array.isArray(seen) && seen.length === 0);
+  return range ? ["range", [key, `${key}~`], nothing ? [] : [[key, seen]]] : ["r", key, seen];
+}
+
 /** Reads show some prefix of one order of all appends; in the end somebody reads everything. */
 function drawLists(
   shapes: readonly (readonly (readonly [string, string, number])[])[],
@@ -168,7 +181,7 @@ function drawLists(
       const own = order.indexOf(element);
       const seen = order.slice(0, Math.min(draw, f === "rw" ? own : order.length));
       return [
-        ...(f === "w" ? [] : [["r", key, seen] as const]),
+        ...(f === "w" ? [] : [reading(key, seen, draw % 2 === 0)]),
         ...(f === "r" ? [] : [["append", key, element] as const]),
       ];
     }),
@@ -201,7 +214,7 @@ function drawRegisters(
       const others = [null, ...(written.get(key) as number[]).filter((v) => v !== value)];
       const seen = others[draw % others.length] as Json;
       return [
-        ...(f === "w" ? [] : [["r", key, seen] as const]),
+        ...(f === "w" ? [] : [reading(key, seen, draw % 2 === 0)]),
         ...(f === "r" ? [] : [["w", key, value] as const]),
       ];
     }),

@@ -69,7 +69,7 @@ class Search {
     const lists = this.#lists;
     const { table } = lists;
     const start = lists.start[k] as number;
-    const length = lists.chainLength(k);
+    const length = lists.readLength[k] as number;
     const read = lists.longest[k] as number;
     if (length === 0 || table.ambiguous[k] === 1) return;
     const reader = table.transactionOf(read);
@@ -130,7 +130,7 @@ class Search {
     const other = table.transactionOf(longest);
     this.#discoveries.add("incompatible-order", () => ({
       witness: [eventOf(table, other), eventOf(table, t)],
-      explanation: `${capitalised(theTransaction(table, t))} read ${this.#key(k)} as ${show(table.op(at)[2])}, but ${theTransaction(table, other)} read it as ${show(table.op(longest)[2])}: neither can have grown into the other.`,
+      explanation: `${capitalised(theTransaction(table, t))} read ${this.#key(k)} as ${show(table.answer(at))}, but ${theTransaction(table, other)} read it as ${show(table.answer(longest))}: neither can have grown into the other.`,
     }));
   }
 
@@ -149,20 +149,24 @@ class Search {
     if (fits && before !== NONE) {
       fits = size === lists.size(before);
       const alike = (lists.length[at] as number) > NONE && (lists.length[before] as number) > NONE;
-      if (!alike)
+      // That a range has grown meanwhile is a phantom, and told as such.
+      if (table.predicate?.[at] === 1 || table.predicate?.[before] === 1) fits = true;
+      else if (!alike)
         for (let i = 0; fits && i < size; i++) fits = lists.element(at, i) === lists.element(before, i);
     }
     if (fits) return;
     this.#discoveries.add("internal", () => {
       const done: string[] = [];
       for (let b = this.#previous[at] as number; b !== NONE; b = this.#previous[b] as number) {
-        const [f, , value] = table.op(b);
-        done.unshift(f === "r" ? `read ${show(value ?? [])}` : `appended ${show(value)}`);
-        if (f === "r") break;
+        if (table.writes[b] === 0) {
+          done.unshift(`read ${show(table.answer(b) ?? [])}`);
+          break;
+        }
+        done.unshift(`appended ${show(table.scalarOf(table.value[b] as number))}`);
       }
       return {
         witness: [eventOf(table, t)],
-        explanation: `${capitalised(theTransaction(table, t))} ${done.join(", ")} and then read ${show(table.op(at)[2] ?? [])}, all of ${this.#key(table.key[at] as number)}.`,
+        explanation: `${capitalised(theTransaction(table, t))} ${done.join(", ")} and then read ${show(table.answer(at) ?? [])}, all of ${this.#key(table.key[at] as number)}.`,
       };
     });
   }
@@ -180,7 +184,7 @@ class Search {
         break;
       } else if (table.writes[b] === 1) break;
     while (before !== NONE && table.writes[before] === 1) before = this.#previous[before] as number;
-    if (before === NONE || (lists.length[before] as number) < 0) return;
+    if (before === NONE || (lists.length[before] as number) < 0 || table.predicate?.[before] === 1) return;
     const size = lists.sizeBefore(t, before);
     const place = (lists.start[k] as number) + k + size;
     const other = this.#updater[place] as number;
@@ -192,7 +196,7 @@ class Search {
     if (first === t) return;
     this.#discoveries.add("lost-update", () => ({
       witness: [eventOf(table, first), eventOf(table, t)],
-      explanation: `${capitalised(theTransaction(table, first))} and ${theTransaction(table, t)} both read ${this.#key(k)} as ${show(table.op(before)[2] ?? [])}; the one then appended ${show(table.op(other)[2])}, the other ${show(table.op(at)[2])}, and neither saw the other's.`,
+      explanation: `${capitalised(theTransaction(table, first))} and ${theTransaction(table, t)} both read ${this.#key(k)} as ${show(table.answer(before) ?? [])}; the one then appended ${show(table.scalarOf(table.value[other] as number))}, the other ${show(table.scalarOf(table.value[at] as number))}, and neither saw the other's.`,
     }));
   }
 
@@ -224,7 +228,7 @@ class Search {
     const { table } = this.#lists;
     this.#discoveries.add("G1b", () => ({
       witness: [eventOf(table, writer), eventOf(table, t)],
-      explanation: `${capitalised(theTransaction(table, t))} read ${this.#key(table.key[at] as number)} as ${show(table.op(at)[2])}, where ${theTransaction(table, writer)} was not done: it appended more after ${show(table.scalarOf(v))}.`,
+      explanation: `${capitalised(theTransaction(table, t))} read ${this.#key(table.key[at] as number)} as ${show(table.answer(at))}, where ${theTransaction(table, writer)} was not done: it appended more after ${show(table.scalarOf(v))}.`,
     }));
   }
 

@@ -1,76 +1,94 @@
 /**
  * Lists that transactions append to. A read shows all appends before it in their order, so the longest read of a key
- * gives the order of its versions, and every other read is a prefix of it or proves an anomaly.
+ * gives the order of its versions, and every other read is a prefix of it or proves an anomaly. What nobody read
+ * comes after it; in which order, the store's numbers of the versions can tell (`list-versions.ts`).
  *
  * A version is thus a length: that of the list before the element at that position was appended.
  */
 
 import type { History } from "../../src/history/history.ts";
-import type { Json } from "../../src/history/op.ts";
-import { code, type Dependencies, RW, WR, WW, WW_COMMITTED } from "./dependencies.ts";
-import { FAIL, NONE, OK, scalar, TransactionTable } from "./table.ts";
+import { code, type Dependencies, RW, RW_PREDICATE, WR, WW, WW_COMMITTED } from "./dependencies.ts";
+import { FAIL, NONE, OK, TransactionTable } from "./table.ts";
 import type { TransactionSignature } from "./transaction.ts";
 
 export class Lists {
   readonly table: TransactionTable;
-  /** The elements of the longest read of key k, as values of the table, from `start[k]` to before `start[k + 1]`. */
-  readonly start: Int32Array;
-  readonly chain: Int32Array;
-  /** By value: its position in the chain of its key, NONE if it is not there. */
-  readonly position: Int32Array;
   /**
-   * By micro-operation that read: the length of what it read, if that is a prefix of the chain; else `-2 - i`, where
-   * `i` is its place in `odd`. NONE if it is not known what was read.
+   * The elements of key k in their order, as values of the table, from `start[k]` to before `start[k + 1]`: those of
+   * the longest read, `readLength[k]` of them, and then those whose place their version numbers tell.
+   */
+  start: Int32Array;
+  chain: Int32Array;
+  readonly readLength: Int32Array;
+  /** By value: its position in the chain of its key, NONE if it is not there. */
+  position: Int32Array;
+  /**
+   * By access that read: the length of what it read, if that is a prefix of the chain; else `-2 - i`, where `i` is
+   * its place in `odd`. NONE if it is not known what was read.
    */
   readonly length: Int32Array;
   /** Reads that are no prefix of the longest, as values of the table. */
   readonly odd: readonly Int32Array[];
-  /** By key, the micro-operation of its longest read. */
+  /** By key, the access of its longest read. */
   readonly longest: Int32Array;
   /** By key: 1 if some read is odd. */
-  readonly #contradicted: Uint8Array;
+  readonly contradicted: Uint8Array;
 
   /** Throws MalformedTransaction. */
   constructor(history: History<TransactionSignature>) {
-    const longest: number[] = [];
-    const lists: (readonly Json[])[] = [];
-    const table = new TransactionTable(history, "append", (at, k, value) => {
-      const list = (value ?? EMPTY) as readonly Json[];
-      if (longest[k] !== undefined && list.length <= (lists[k] as readonly Json[]).length) return;
-      lists[k] = list;
-      longest[k] = at;
-    });
+    const table = new TransactionTable(history, "append");
     this.table = table;
     const keys = table.keys.length;
-    this.longest = Int32Array.from({ length: keys }, (_, k) => longest[k] ?? NONE);
-    for (let k = 0; k < keys; k++) lists[k] ??= EMPTY;
-    this.length = new Int32Array(table.key.length).fill(NONE);
+    this.longest = new Int32Array(keys).fill(NONE);
+    this.readLength = new Int32Array(keys);
+    this.#eachRead((at, k) => {
+      const length = table.answerLength(at);
+      if (this.longest[k] !== NONE && length <= (this.readLength[k] as number)) return;
+      this.longest[k] = at;
+      this.readLength[k] = length;
+    });
     this.start = new Int32Array(keys + 1);
     for (let k = 0; k < keys; k++)
-      this.start[k + 1] = (this.start[k] as number) + (lists[k] as readonly Json[]).length;
+      this.start[k + 1] = (this.start[k] as number) + (this.readLength[k] as number);
     this.chain = new Int32Array(this.start[keys] as number);
     for (let k = 0; k < keys; k++) {
-      let at = this.start[k] as number;
-      for (const element of lists[k] as readonly Json[]) this.chain[at++] = table.valueOf(k, element);
+      const start = this.start[k] as number;
+      for (let i = 0; i < (this.readLength[k] as number); i++)
+        this.chain[start + i] = table.valueOf(k, table.answerItem(this.longest[k] as number, i));
     }
+    this.length = new Int32Array(table.key.length).fill(NONE);
     const odd: Int32Array[] = [];
     this.odd = odd;
-    this.#contradicted = new Uint8Array(keys);
-    this.#eachRead((at, list) => {
-      const k = table.key[at] as number;
-      if (isPrefix(list, lists[k] as readonly Json[])) this.length[at] = list.length;
+    this.contradicted = new Uint8Array(keys);
+    this.#eachRead((at, k) => {
+      const length = table.answerLength(at);
+      if (this.#isPrefix(at, this.longest[k] as number, length)) this.length[at] = length;
       else {
-        this.length[at] = -1 - odd.push(Int32Array.from(list, (element) => table.valueOf(k, element)));
-        this.#contradicted[k] = 1;
+        const read = new Int32Array(length).map((_, i) => table.valueOf(k, table.answerItem(at, i)));
+        this.length[at] = -1 - odd.push(read);
+        this.contradicted[k] = 1;
       }
     });
-    this.position = new Int32Array(table.writer.length).fill(NONE);
+    this.position = this.#positions();
+  }
+
+  /** Puts elements that nobody read behind the others of their keys: by key, values in their order. */
+  extend(behind: ReadonlyMap<number, readonly number[]>): void {
+    if (behind.size === 0) return;
+    const { start, chain } = this;
+    const keys = this.table.keys.length;
+    this.start = new Int32Array(keys + 1);
     for (let k = 0; k < keys; k++) {
-      const start = this.start[k] as number;
-      // Of an element that is there twice, the first place counts.
-      for (let at = (this.start[k + 1] as number) - 1; at >= start; at--)
-        this.position[this.chain[at] as number] = at - start;
+      const length = (start[k + 1] as number) - (start[k] as number) + (behind.get(k)?.length ?? 0);
+      this.start[k + 1] = (this.start[k] as number) + length;
     }
+    this.chain = new Int32Array(this.start[keys] as number);
+    for (let k = 0; k < keys; k++) {
+      const read = chain.subarray(start[k], start[k + 1]);
+      this.chain.set(read, this.start[k]);
+      this.chain.set(behind.get(k) ?? [], (this.start[k] as number) + read.length);
+    }
+    this.position = this.#positions();
   }
 
   /** Number of elements that a read showed. */
@@ -108,11 +126,13 @@ export class Lists {
     const before = new Int32Array(this.chain.length + table.keys.length).fill(NONE);
     const after = new Int32Array(this.chain.length + table.keys.length).fill(NONE);
     for (let k = 0; k < table.keys.length; k++) this.#addChain(k, before, after, dependencies);
-    /** By key: who read all of its chain, and who appended what is not in it. */
+    /** By key: who read all of its chain, or found nothing of it in a range, and who appended what is not in it. */
     const whole = new Map<number, number[]>();
+    const absent = new Map<number, number[]>();
     const unseen = new Map<number, number[]>();
     const wr = code(WR, 0);
     const rw = code(RW, 0);
+    const phantom = code(RW_PREDICATE, 0);
     for (let t = 0; t < table.size; t++) {
       if (table.outcome[t] !== OK) continue;
       for (let at = table.first[t] as number; at < (table.first[t + 1] as number); at++) {
@@ -131,16 +151,18 @@ export class Lists {
           continue;
         }
         const place = (this.start[k] as number) + k + size;
+        const isAbsent = table.predicate?.[at] === 1;
         if (before[place] !== NONE) dependencies.add(before[place] as number, t, wr, k);
-        if (after[place] !== NONE) dependencies.add(t, after[place] as number, rw, k);
-        else push(whole, k, t);
+        if (after[place] !== NONE) dependencies.add(t, after[place] as number, isAbsent ? phantom : rw, k);
+        else push(isAbsent ? absent : whole, k, t);
       }
     }
     for (const [k, appenders] of unseen) {
-      const ww = code(this.#contradicted[k] === 1 ? WW_COMMITTED : WW, 0);
+      const ww = code(this.contradicted[k] === 1 ? WW_COMMITTED : WW, 0);
       const last = before[(this.start[k + 1] as number) + k] as number;
       if (last !== NONE) for (const t of appenders) dependencies.add(last, t, ww, k);
       dependencies.antidependencies(whole.get(k) ?? [], appenders, rw, k);
+      dependencies.antidependencies(absent.get(k) ?? [], appenders, phantom, k);
     }
   }
 
@@ -151,7 +173,7 @@ export class Lists {
     const start = this.start[k] as number;
     const length = this.chainLength(k);
     // Where reads contradict each other, the longest tells the order only if what is read is committed.
-    const ww = code(this.#contradicted[k] === 1 ? WW_COMMITTED : WW, 0);
+    const ww = code(this.contradicted[k] === 1 ? WW_COMMITTED : WW, 0);
     let last = NONE;
     for (let i = 0; i < length; i++) {
       before[start + k + i] = last;
@@ -186,29 +208,37 @@ export class Lists {
     return NONE;
   }
 
+  #positions(): Int32Array {
+    const position = new Int32Array(this.table.valueCount).fill(NONE);
+    for (let k = 0; k < this.table.keys.length; k++) {
+      const start = this.start[k] as number;
+      // Of an element that is there twice, the first place counts.
+      for (let at = (this.start[k + 1] as number) - 1; at >= start; at--)
+        position[this.chain[at] as number] = at - start;
+    }
+    return position;
+  }
+
+  /** Whether the answer of a read is the beginning of that of another, which is at least as long. */
+  #isPrefix(at: number, longest: number, length: number): boolean {
+    const { table } = this;
+    if (at === longest) return true;
+    for (let i = 0; i < length; i++) {
+      const [a, b] = [table.answerItem(at, i), table.answerItem(longest, i)];
+      if (a !== b && table.canonical(a) !== table.canonical(b)) return false;
+    }
+    return true;
+  }
+
   /** All reads of transactions that are ok. */
-  #eachRead(visit: (at: number, list: readonly Json[]) => void): void {
+  #eachRead(visit: (at: number, k: number) => void): void {
     const { table } = this;
     for (let t = 0; t < table.size; t++) {
       if (table.outcome[t] !== OK) continue;
-      const ops = table.ops(t);
-      const first = table.first[t] as number;
-      for (let i = 0; i < ops.length; i++) {
-        const op = ops[i];
-        if (op?.[0] === "r") visit(first + i, (op[2] ?? EMPTY) as readonly Json[]);
-      }
+      for (let at = table.first[t] as number; at < (table.first[t + 1] as number); at++)
+        if (table.writes[at] === 0) visit(at, table.key[at] as number);
     }
   }
-}
-
-const EMPTY: readonly Json[] = [];
-
-function isPrefix(list: readonly Json[], whole: readonly Json[]): boolean {
-  if (list === whole) return true;
-  if (list.length > whole.length) return false;
-  for (let i = 0; i < list.length; i++)
-    if (list[i] !== whole[i] && scalar(list[i] as Json) !== scalar(whole[i] as Json)) return false;
-  return true;
 }
 
 /** Appends unless it is the last already. */

@@ -7,6 +7,7 @@ import { capitalised, eventOf, show, theTransaction } from "./wording.ts";
 
 export function findRegisterAnomalies(registers: Registers, discoveries: Discoveries): void {
   const { table, read, previous, external, intermediate, initial } = registers;
+  const { predicate } = table;
   const key = (at: number): string => show(table.keys[table.key[at] as number] as Json);
   const value = (v: number): string => show(table.scalarOf(v));
   /** By value: the write of the first transaction that read it and then wrote the key. */
@@ -18,7 +19,7 @@ export function findRegisterAnomalies(registers: Registers, discoveries: Discove
       if (table.ambiguous[k] === 1) continue;
       const before = previous[at] as number;
       if (table.writes[at] === 1) {
-        if (before === NONE || external[before] === 0) continue;
+        if (before === NONE || external[before] === 0 || predicate?.[before] === 1) continue;
         const version = read[before] as number;
         const other = updater.get(version);
         if (other === undefined) updater.set(version, at);
@@ -34,7 +35,9 @@ export function findRegisterAnomalies(registers: Registers, discoveries: Discove
       const v = read[at] as number;
       const expected =
         before === NONE ? v : ((table.writes[before] === 1 ? table.value[before] : read[before]) as number);
-      if (v !== expected)
+      // That a range has grown meanwhile is a phantom, and told as such.
+      const grown = (predicate?.[at] === 1 || predicate?.[before] === 1) && table.writes[before] === 0;
+      if (v !== expected && !grown)
         discoveries.add("internal", () => ({
           witness: [eventOf(table, t)],
           explanation: `${capitalised(theTransaction(table, t))} ${table.writes[before] === 1 ? "wrote" : "read"} ${key(at)} = ${value(expected)} and then read ${value(v)}.`,

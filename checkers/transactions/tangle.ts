@@ -3,7 +3,7 @@
  * is done with tangles costs nothing there.
  */
 import { type Dependencies, type Mask, PASS } from "./dependencies.ts";
-import { type Components, components, type Digraph, digraph, digraphOfEdges } from "./digraph.ts";
+import { type Components, components, type Digraph, digraph } from "./digraph.ts";
 
 /** Edges between nodes numbered anew from 0. */
 export interface Tangle {
@@ -22,23 +22,30 @@ export function tangle(dependencies: Dependencies): Tangle | undefined {
   const { nodes, count, from, to, codes, keys } = dependencies;
   const { of, sizes } = components(digraph(nodes, count, from, to));
   const number = new Int32Array(nodes).fill(-1);
-  const origin: number[] = [];
-  for (let n = 0; n < nodes; n++) if ((sizes[of[n] as number] as number) > 1) number[n] = origin.push(n) - 1;
+  const origin = numbers(nodes, (n) => (sizes[of[n] as number] as number) > 1);
   if (origin.length === 0) return undefined;
-  const kept: number[] = [];
-  for (let e = 0; e < count; e++) {
-    const [a, b] = [from[e] as number, to[e] as number];
-    if (number[a] !== -1 && of[a] === of[b]) kept.push(e);
-  }
+  for (let i = 0; i < origin.length; i++) number[origin[i] as number] = i;
+  const kept = numbers(count, (e) => {
+    const a = from[e] as number;
+    return number[a] !== -1 && of[a] === of[to[e] as number];
+  });
   return {
     nodes: origin.length,
     count: kept.length,
-    from: Int32Array.from(kept, (e) => number[from[e] as number] as number),
-    to: Int32Array.from(kept, (e) => number[to[e] as number] as number),
-    codes: Uint8Array.from(kept, (e) => codes[e] as number),
-    keys: Int32Array.from(kept, (e) => keys[e] as number),
-    origin: Int32Array.from(origin),
+    from: kept.map((e) => number[from[e] as number] as number),
+    to: kept.map((e) => number[to[e] as number] as number),
+    codes: new Uint8Array(kept.length).map((_, i) => codes[kept[i] as number] as number),
+    keys: kept.map((e) => keys[e] as number),
+    origin,
   };
+}
+
+/** The numbers below `count` that pass a test, in their order. */
+function numbers(count: number, passes: (number: number) => boolean): Int32Array {
+  const kept = new Int32Array(count);
+  let length = 0;
+  for (let n = 0; n < count; n++) if (passes(n)) kept[length++] = n;
+  return kept.slice(0, length);
 }
 
 /** Of each component, the edges inside it that pass a test, in their order. */
@@ -47,28 +54,30 @@ export function edgesWithin(
   { of, count: parts }: Components,
   passes: (edge: number) => boolean,
 ): (component: number) => Int32Array {
-  const kept: number[] = [];
-  for (let e = 0; e < count; e++)
-    if (of[from[e] as number] === of[to[e] as number] && passes(e)) kept.push(e);
-  const where = Int32Array.from(kept, (e) => of[from[e] as number] as number);
-  const { offsets, targets } = digraph(parts, kept.length, where, Int32Array.from(kept));
+  const kept = numbers(count, (e) => of[from[e] as number] === of[to[e] as number] && passes(e));
+  const where = kept.map((e) => of[from[e] as number] as number);
+  const { offsets, targets } = digraph(parts, kept.length, where, kept);
   return (component) => targets.subarray(offsets[component], offsets[component + 1]);
 }
 
 /** Some edges of a tangle and their nodes. */
 export function extract({ from, to, codes, keys, origin }: Tangle, edges: Int32Array): Tangle {
-  const nodes = [...new Set([...edges].flatMap((e) => [from[e] as number, to[e] as number]))].sort(
-    (a, b) => a - b,
-  );
-  const number = new Map(nodes.map((node, i) => [node, i]));
+  const ends = new Int32Array(2 * edges.length);
+  edges.forEach((e, i) => {
+    ends[2 * i] = from[e] as number;
+    ends[2 * i + 1] = to[e] as number;
+  });
+  ends.sort();
+  const nodes = ends.filter((node, i) => i === 0 || node !== ends[i - 1]);
+  const number = new Map(Array.from(nodes, (node, i) => [node, i] as const));
   return {
     nodes: nodes.length,
     count: edges.length,
     from: edges.map((e) => number.get(from[e] as number) as number),
     to: edges.map((e) => number.get(to[e] as number) as number),
-    codes: Uint8Array.from(edges, (e) => codes[e] as number),
+    codes: new Uint8Array(edges.length).map((_, i) => codes[edges[i] as number] as number),
     keys: edges.map((e) => keys[e] as number),
-    origin: Int32Array.from(nodes, (node) => origin[node] as number),
+    origin: nodes.map((node) => origin[node] as number),
   };
 }
 
@@ -77,15 +86,10 @@ export function select(
   { nodes, count, from, to }: Tangle,
   passes: (edge: number) => boolean,
 ): Digraph & { readonly edges: Int32Array } {
-  const kept: number[] = [];
-  for (let e = 0; e < count; e++) if (passes(e)) kept.push(e);
-  const graph = digraphOfEdges(
-    nodes,
-    kept.length,
-    Int32Array.from(kept, (e) => from[e] as number),
-    Int32Array.from(kept, (e) => to[e] as number),
-  );
-  return { ...graph, edges: graph.edges.map((i) => kept[i] as number) };
+  const kept = numbers(count, passes);
+  const where = kept.map((e) => from[e] as number);
+  const { offsets, targets: edges } = digraph(nodes, kept.length, where, kept);
+  return { nodes, offsets, targets: edges.map((e) => to[e] as number), edges };
 }
 
 /** Components of the edges that pass a test. */
@@ -102,18 +106,18 @@ export function nonadjacentComponents(
   passes: (edge: number) => boolean,
   rw: Mask,
 ): Components {
-  const a: number[] = [];
-  const b: number[] = [];
+  const a = new Int32Array(2 * count);
+  const b = new Int32Array(2 * count);
+  let walks = 0;
   for (let e = 0; e < count; e++) {
     if (!passes(e)) continue;
     const [u, v, edge] = [from[e] as number, to[e] as number, codes[e] as number];
-    if (((rw >>> edge) & 1) === 1) {
-      a.push(u);
-      b.push(v + nodes);
-    } else {
-      a.push(u, u + nodes);
-      b.push(v, edge === PASS ? v + nodes : v);
-    }
+    const isRw = ((rw >>> edge) & 1) === 1;
+    a[walks] = u;
+    b[walks++] = isRw ? v + nodes : v;
+    if (isRw) continue;
+    a[walks] = u + nodes;
+    b[walks++] = edge === PASS ? v + nodes : v;
   }
-  return components(digraph(2 * nodes, a.length, Int32Array.from(a), Int32Array.from(b)));
+  return components(digraph(2 * nodes, walks, a, b));
 }

@@ -1,6 +1,7 @@
 /** Cycles in words: one sentence for each step, which says why the one transaction came before the other. */
 import type { Json } from "../../src/history/op.ts";
 import { code, kindOf, PROCESS, REALTIME, RW, RW_PREDICATE, WR, WW_VIEW } from "./dependencies.ts";
+import type { Digraph } from "./digraph.ts";
 import type { Discovery } from "./discoveries.ts";
 import type { Lists } from "./lists.ts";
 import type { Registers } from "./registers.ts";
@@ -132,8 +133,10 @@ export function listReason(lists: Lists): Reason {
           const before = lists.chain[(lists.start[k] as number) + i] as number;
           const writer = table.writerTransaction[before] as number;
           if (writer === NONE || table.outcome[writer] === FAIL) continue;
-          if (writer === from)
-            return `${a} appended ${show(table.scalarOf(before))} to ${key}, and ${b} appended ${show(table.scalarOf(v))} next`;
+          if (writer === from) {
+            const how = place < (lists.readLength[k] as number) ? "next" : "later by the versions' numbers";
+            return `${a} appended ${show(table.scalarOf(before))} to ${key}, and ${b} appended ${show(table.scalarOf(v))} ${how}`;
+          }
           break;
         }
       }
@@ -143,7 +146,7 @@ export function listReason(lists: Lists): Reason {
       for (const at of reads(to, k))
         for (let i = lists.sizeBefore(to, at) - 1; i >= 0; i--)
           if (mine.has(lists.element(at, i)))
-            return `${b} read ${key} as ${show(table.op(at)[2])}, with the ${show(table.scalarOf(lists.element(at, i)))} that ${a} appended`;
+            return `${b} read ${key} as ${show(table.answer(at))}, with the ${show(table.scalarOf(lists.element(at, i)))} that ${a} appended`;
     }
     for (const at of reads(from, k)) {
       const later = appended(to, k).filter((v) => {
@@ -151,8 +154,11 @@ export function listReason(lists: Lists): Reason {
         return place === NONE || place >= lists.size(at);
       });
       const [first] = later;
-      if (first !== undefined)
-        return `${a} read ${key} as ${show(table.op(at)[2] ?? [])}, without the ${show(table.scalarOf(first))} that ${b} appended`;
+      if (first === undefined) continue;
+      if (table.predicate?.[at] === 1)
+        return `${a} read a range without ${key}, to which ${b} appended ${show(table.scalarOf(first))}`;
+      if (kind !== RW_PREDICATE)
+        return `${a} read ${key} as ${show(table.answer(at) ?? [])}, without the ${show(table.scalarOf(first))} that ${b} appended`;
     }
     throw new Error(`no reason why ${a} came before ${b}`);
   };
@@ -171,6 +177,7 @@ export function registerReason(registers: Registers, order: VersionOrder): Reaso
     find(t, k, (at) => table.writes[at] === 1).map((at) => table.value[at] as number);
   const read = (t: number, k: number): number[] =>
     find(t, k, (at) => registers.external[at] === 1).map((at) => registers.read[at] as number);
+  let steps: Digraph | undefined;
   return ({ from, to, code: edge, key: k }, a, b) => {
     const key = show(table.keys[k] as Json);
     const kind = kindOf(edge);
@@ -179,14 +186,18 @@ export function registerReason(registers: Registers, order: VersionOrder): Reaso
       const seen = read(to, k).find((v) => mine.has(v)) as number;
       return `${b} read ${key} = ${show(table.scalarOf(seen))}, which ${a} wrote`;
     }
+    steps ??= order.byVersion(table.valueCount);
+    const { offsets, targets } = steps;
     const before = kind >= RW ? read(from, k) : written(from, k);
     const after = new Set(written(to, k));
     const level = Math.floor(edge / code(0, 1));
-    for (let e = 0; e < order.count; e++) {
-      if (!before.includes(order.from[e] as number) || !after.has(order.to[e] as number)) continue;
+    const known = before.flatMap((v) => [...targets.subarray(offsets[v], offsets[v + 1])]);
+    for (const e of known) {
+      if (!after.has(order.to[e] as number)) continue;
       if (Math.floor((order.codes[e] as number) / code(0, 1)) !== level) continue;
       const [x, y] = [order.from[e], order.to[e]].map((v) => show(table.scalarOf(v as number)));
       const why = whyBefore(registers, order.step(e));
+      if (kind === RW_PREDICATE) return `${a} read a range without ${key}, which ${b} wrote = ${y}`;
       const did =
         kind >= RW
           ? `${a} read ${key} ${x === "null" ? "as nothing" : `= ${x}`}`

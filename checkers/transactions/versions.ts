@@ -5,8 +5,9 @@
  */
 import type { Json } from "../../src/history/op.ts";
 import { code, KINDS, kindOf, LEVELS, type Level, WW, WW_COMMITTED, WW_VIEW } from "./dependencies.ts";
-import { components, digraph } from "./digraph.ts";
+import { components, type Digraph, digraph } from "./digraph.ts";
 import type { Discoveries } from "./discoveries.ts";
+import { PairNumbers } from "./pair-numbers.ts";
 import type { Registers } from "./registers.ts";
 import { FAIL, NONE, OK } from "./table.ts";
 import { capitalised, eventOf, show, theTransaction, whoRan } from "./wording.ts";
@@ -22,7 +23,7 @@ export interface Step {
   readonly later: number;
 }
 
-/** Steps as columns; those of an inferred order are sorted by the earlier version, then by code. */
+/** Steps as columns. */
 export class VersionOrder {
   count = 0;
   from = new Int32Array(1 << 10);
@@ -35,7 +36,7 @@ export class VersionOrder {
   add(from: number, to: number, edge: number, key: number, earlier: number, later: number): void {
     if (from === to) return;
     const at = this.count++;
-    if (at === this.from.length) this.#rearrange(this.from.length * 2, (i) => i);
+    if (at === this.from.length) this.#grow();
     this.from[at] = from;
     this.to[at] = to;
     this.codes[at] = edge;
@@ -55,28 +56,27 @@ export class VersionOrder {
     };
   }
 
-  /** `versions`: how many there are. */
-  sort(versions: number): void {
+  /** The steps from each version, by code. `versions`: how many there are. */
+  byVersion(versions: number): Digraph {
     const inOrder = new Int32Array(this.count).map((_, i) => i);
-    const codes = Int32Array.from(this.codes.subarray(0, this.count));
+    const codes = new Int32Array(this.codes.subarray(0, this.count));
     const byCode = digraph(KINDS * 3, this.count, codes, inOrder).targets;
     const from = byCode.map((i) => this.from[i] as number);
-    const sorted = digraph(versions, this.count, from, byCode).targets;
-    this.#rearrange(this.count, (i) => sorted[i] as number);
+    return digraph(versions, this.count, from, byCode);
   }
 
-  #rearrange(capacity: number, source: (i: number) => number): void {
-    const { count } = this;
-    const move = <T extends Int32Array | Uint8Array>(old: T, fresh: T): T => {
-      for (let i = 0; i < count && i < old.length; i++) fresh[i] = old[source(i)] as number;
+  #grow(): void {
+    const double = <T extends Int32Array | Uint8Array>(old: T, fresh: T): T => {
+      fresh.set(old);
       return fresh;
     };
-    this.from = move(this.from, new Int32Array(capacity));
-    this.to = move(this.to, new Int32Array(capacity));
-    this.codes = move(this.codes, new Uint8Array(capacity));
-    this.keys = move(this.keys, new Int32Array(capacity));
-    this.earlier = move(this.earlier, new Int32Array(capacity));
-    this.later = move(this.later, new Int32Array(capacity));
+    const capacity = 2 * this.from.length;
+    this.from = double(this.from, new Int32Array(capacity));
+    this.to = double(this.to, new Int32Array(capacity));
+    this.codes = double(this.codes, new Uint8Array(capacity));
+    this.keys = double(this.keys, new Int32Array(capacity));
+    this.earlier = double(this.earlier, new Int32Array(capacity));
+    this.later = double(this.later, new Int32Array(capacity));
   }
 }
 
@@ -132,7 +132,6 @@ class Inference {
     this.#judgeCircles(1, gaps);
     this.#inRealTime();
     this.#judgeCircles(2, gaps);
-    this.#order.sort(this.#registers.table.writer.length);
     return this.#order;
   }
 
@@ -159,13 +158,14 @@ class Inference {
 
   /** The numbers that the store gives to versions: claims, but the order that it stands for. */
   #claimed(): void {
-    const { table, version, read } = this.#registers;
-    if (version === undefined) return;
+    const { table, read } = this.#registers;
+    const { versions } = table;
+    if (versions === undefined) return;
     const byKey = new Map<number, Map<number, { readonly value: number; readonly t: number }>>();
     const numbers = new Map<number, number>();
     for (let t = 0; t < table.size; t++)
       for (let at = table.first[t] as number; at < (table.first[t + 1] as number); at++) {
-        const number = version[at] as number;
+        const number = versions[at] as number;
         const k = table.key[at] as number;
         if (number < 0 || table.ambiguous[k] === 1) continue;
         const value = (table.writes[at] === 1 ? table.value[at] : read[at]) as number;
@@ -211,9 +211,9 @@ class Inference {
   /** The state before any write came before all that nothing else is known to follow. */
   #afterInitial(): void {
     const { table, initial } = this.#registers;
-    const preceded = new Uint8Array(table.writer.length);
+    const preceded = new Uint8Array(table.valueCount);
     for (let i = 0; i < this.#order.count; i++) preceded[this.#order.to[i] as number] = 1;
-    for (let v = 0; v < table.writer.length; v++) {
+    for (let v = 0; v < table.valueCount; v++) {
       const at = table.writer[v] as number;
       if (at === NONE || preceded[v] === 1) continue;
       const t = table.writerTransaction[v] as number;
@@ -227,18 +227,14 @@ class Inference {
   /** Each process meets the versions of a key in their order, if it is to see a view that does not go back. */
   #byProcess(): void {
     const { table } = this.#registers;
-    /** By process and key, the first micro-operation of the last transaction. */
-    const last = new Map<number, Map<number, number>>();
+    /** By pair of a process and a key, the first access of the last transaction. */
+    const pairs = new PairNumbers();
+    const last = new Int32Array(table.key.length);
     this.#eachMeeting((t, at, k) => {
-      const process = table.process[t] as number;
-      let keys = last.get(process);
-      if (keys === undefined) {
-        keys = new Map();
-        last.set(process, keys);
-      }
-      const before = keys.get(k);
-      if (before !== undefined) this.#follow(before, at, 1);
-      keys.set(k, at);
+      const known = pairs.count;
+      const pair = pairs.number(table.process[t] as number, k);
+      if (pair < known) this.#follow(last[pair] as number, at, 1);
+      last[pair] = at;
     });
   }
 
@@ -300,7 +296,7 @@ class Inference {
   /** By value: 1 if it was read although no transaction that took effect wrote it. */
   #unwritten(): Uint8Array | undefined {
     const { table, initial } = this.#registers;
-    const gaps = new Uint8Array(table.writer.length);
+    const gaps = new Uint8Array(table.valueCount);
     let any = false;
     const known = new Set(initial);
     for (let v = 0; v < gaps.length; v++) {

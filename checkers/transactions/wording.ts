@@ -16,7 +16,13 @@ export function show(value: Json): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-export function showOp([f, key, value]: MicroOp): string {
+export function showOp(op: MicroOp): string {
+  if (op[0] === "range") {
+    const [, [from, to], entries] = op;
+    const found = (entries ?? []).map(([key, value]) => `${show(key)} = ${show(value)}`).join(", ");
+    return `read all from ${show(from)} to before ${show(to)} as ${found === "" ? "nothing" : found}`;
+  }
+  const [f, key, value] = op;
   if (f === "append") return `append ${show(value)} to ${show(key)}`;
   if (f === "w") return `write ${show(key)} = ${show(value)}`;
   return value === null ? `read ${show(key)} as nothing` : `read ${show(key)} as ${show(value)}`;

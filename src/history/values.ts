@@ -58,6 +58,14 @@ export class Values {
     return list;
   }
 
+  /** Whether codes tell equality. */
+  isScalar(code: number): boolean {
+    if ((code & 1) === 0) return true;
+    if ((code & 2) !== 0) return false;
+    const kept = this.#kept[code >>> 2];
+    return typeof kept !== "object" || kept === null;
+  }
+
   /** The code of a text, or undefined if it is not here. */
   codeOf(text: string): number | undefined {
     return this.#strings.get(text);

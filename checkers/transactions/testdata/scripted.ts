@@ -5,11 +5,12 @@
  *                                       x:=1 writes, x==1 reads a register, x==- one without a value
  *
  * All transactions overlap, each of a process of its own, unless lines begin with processes: then each line ends
- * before the next begins. `x:=1@7` and `x==1@7` name version 7.
+ * before the next begins. `x:=1@7` and `x==1@7` name version 7. `a..z=x:1,2;y:3` reads a range of lists, and
+ * `a..z==x:1;y:3` one of registers.
  */
 import { History } from "../../../src/history/history.ts";
 import type { Op } from "../../../src/history/op.ts";
-import type { MicroOp, TransactionSignature } from "../transaction.ts";
+import type { Entry, MicroOp, TransactionSignature } from "../transaction.ts";
 
 export function scripted(text: string): History<TransactionSignature> {
   const lines = text
@@ -22,7 +23,7 @@ export function scripted(text: string): History<TransactionSignature> {
     const process = sequential ? Number(words.shift()) : i;
     const type = words[0] === "fail" || words[0] === "info" ? (words.shift() as "fail" | "info") : "ok";
     const value = words.map(microOp);
-    const asked = value.map((op) => (op[0] === "r" ? ["r", op[1], null] : op));
+    const asked = value.map((op) => (op[0] === "r" || op[0] === "range" ? [op[0], op[1], null] : op));
     const failed = type !== "ok";
     return {
       invoke: { process, type: "invoke", f: "txn", value: asked },
@@ -43,6 +44,12 @@ export function scripted(text: string): History<TransactionSignature> {
 }
 
 function microOp(word: string): MicroOp {
+  const range = /^(\w+)\.\.(\w+)(==?)(.*)$/.exec(word);
+  if (range !== null) {
+    const [, from, to, sign, found] = range as unknown as [string, string, string, string, string];
+    const entries = found.split(";").filter((entry) => entry !== "");
+    return ["range", [from, to], entries.map((entry) => entryOf(entry, sign === "="))];
+  }
   const match = /^(\w+?)(\+|:=|==|=)([^@]*)(?:@(\d+))?$/.exec(word);
   if (match === null) throw new Error(`${word} is no micro-operation`);
   const [, key, sign, rest, version] = match as unknown as [
@@ -53,9 +60,12 @@ function microOp(word: string): MicroOp {
     string | undefined,
   ];
   const numbers = rest === "" || rest === "-" ? [] : rest.split(",").map(Number);
-  if (sign === "+") return ["append", key, numbers[0] as number];
-  if (sign === "=") return ["r", key, numbers];
-  const f = sign === ":=" ? "w" : "r";
-  const value = numbers[0] ?? null;
+  const f = sign === "+" ? "append" : sign === ":=" ? "w" : "r";
+  const value = sign === "=" ? numbers : (numbers[0] ?? null);
   return version === undefined ? [f, key, value] : [f, key, value, Number(version)];
+}
+
+function entryOf(text: string, isList: boolean): Entry {
+  const [key, values] = text.split(":") as [string, string];
+  return [key, isList ? values.split(",").map(Number) : Number(values)];
 }
