@@ -435,6 +435,28 @@ describe("the commit", () => {
     n1.commitTo(1);
   });
 
+  it("may count a member that was removed and wiped, until its removal is applied", () => {
+    for (const removed of [true, false]) {
+      const { observer, n1, n2, n3 } = trio();
+      n1.lead(1);
+      n2.follow(1);
+      n3.follow(1);
+      const change = [entry(1, 1)];
+      for (const member of [n1, n2, n3]) member.store(change, { term: 1, vote: 1, commit: 0 });
+      n1.commitTo(1);
+      if (removed) observer.configurationApplied(1, 1, { ...none, voters: [1, 2] });
+      // n2 leads next, and has not applied what n1 committed.
+      n2.lead(2);
+      n3.follow(2);
+      const next = [entry(2, 2)];
+      n2.store(next, { term: 2, vote: 2, commit: 0 });
+      n3.store(next, { term: 2, vote: 2, commit: 0 });
+      observer.wiped(3);
+      if (removed) n2.commitTo(2);
+      else expect(violation(() => n2.commitTo(2))).toMatchObject({ invariant: "commit-durable", member: 2 });
+    }
+  });
+
   it("is not reached by counting entries of an older term", () => {
     const { n1, n2 } = trio();
     n1.term = 1;

@@ -21,6 +21,8 @@ const pruneStride = 1024;
 
 export class RaftInvariants {
   readonly #members = new Map<MemberId, MemberShadow>();
+  /** Wiped after their removal was committed; nobody returns under an identity that was removed. */
+  readonly #removed = new Map<MemberId, MemberShadow>();
   readonly #maxInflight: number;
   readonly #tree = new LogTree();
   /** The one history. */
@@ -51,9 +53,18 @@ export class RaftInvariants {
     if (start.stateHash !== undefined) this.#compareState(shadow, start.applied, start.stateHash);
   }
 
-  /** The member and its disk are gone on purpose: it may come back with nothing. */
+  /**
+   * The member and its disk are gone on purpose: it may come back with nothing. A leader that has not applied its
+   * removal yet may still count what it had stored. That harms nobody: the removal is committed, so no quorum that
+   * decides anything later needs that disk.
+   */
   wiped(member: MemberId): void {
+    const shadow = this.#members.get(member);
     this.#members.delete(member);
+    const current = this.#newestConfiguration?.configuration;
+    if (shadow === undefined || current === undefined) return;
+    const { voters, votersOutgoing } = current;
+    if (![...voters, ...votersOutgoing].includes(member)) this.#removed.set(member, shadow);
   }
 
   /** Call right after `takeReady`, before anything in the batch is sent, written or applied. */
@@ -304,7 +315,10 @@ export class RaftInvariants {
 
   #durableOnMajority(voters: readonly MemberId[], node: LogNode): boolean {
     let holders = 0;
-    for (let i = 0; i < voters.length; i++) if (this.#members.get(voters[i]!)?.disk.holds(node)) holders++;
+    for (let i = 0; i < voters.length; i++) {
+      const shadow = this.#members.get(voters[i]!) ?? this.#removed.get(voters[i]!);
+      if (shadow?.disk.holds(node)) holders++;
+    }
     return voters.length === 0 || holders * 2 > voters.length;
   }
 

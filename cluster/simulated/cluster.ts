@@ -457,10 +457,11 @@ export class SimulatedCluster implements Cluster<KvApi> {
   }
 
   /**
-   * A random smallest majority of those who vote by the newest configuration that any node has applied; members that
-   * ended themselves, as when their disk is damaged, come last: starting them again may not help.
+   * A random smallest majority of those who vote by the newest configuration that any node has applied. Last come
+   * members that may still be removed, as was asked for, and such that ended themselves, as when their disk is
+   * damaged: starting them again may not help.
    */
-  #chooseCore(): NodeId[] {
+  #chooseCore(): Machine[] {
     let newest: Node | undefined;
     for (const { node } of this.#machines.values()) {
       if (node !== undefined && node.applied >= (newest?.applied ?? -1)) newest = node;
@@ -469,20 +470,43 @@ export class SimulatedCluster implements Cluster<KvApi> {
     const voting = [...this.#machines.values()].filter((machine) => voters.has(machine.member));
     const candidates = voting.length > 0 ? voting : [...this.#machines.values()];
     const shuffled = this.#world.tester.random.fork("core").shuffle(candidates);
-    const fit = shuffled.filter((machine) => !this.#gaveUp(machine));
-    const unfit = shuffled.filter((machine) => this.#gaveUp(machine));
+    const fit = shuffled.filter((machine) => this.#fit(machine));
+    const unfit = shuffled.filter((machine) => !this.#fit(machine));
     const chosen = new Set([...fit, ...unfit].slice(0, Math.floor(candidates.length / 2) + 1));
-    return candidates.filter((machine) => chosen.has(machine)).map((machine) => machine.host.name);
+    return candidates.filter((machine) => chosen.has(machine));
   }
 
   /** A core all of whose members are up: whoever refuses to start is not asked again. */
   #startCore(): NodeId[] {
     for (let attempt = 1; ; attempt++) {
-      const core = this.#chooseCore();
-      for (const node of core) this.#start(node);
-      if (attempt > this.nodes.length || core.every((node) => !this.#gaveUp(this.#machine(node))))
-        return core;
+      const core = new Set(this.#chooseCore());
+      for (const machine of core) {
+        this.#start(machine.host.name);
+        // A member that has not applied the newest change yet may be the one that has to lead: let it be electable.
+        for (const other of this.#missing(machine, core)) core.add(other);
+      }
+      if (attempt > this.nodes.length || [...core].every((machine) => !this.#gaveUp(machine)))
+        return [...core].map((machine) => machine.host.name);
     }
+  }
+
+  /** Who must be added to the core for it to be a quorum by the configuration that one of its members has applied. */
+  #missing({ node }: Machine, core: ReadonlySet<Machine>): Machine[] {
+    if (node === undefined) return [];
+    const added: Machine[] = [];
+    const { voters, votersOutgoing } = node.raft.configuration;
+    for (const half of [voters, votersOutgoing]) {
+      const voting = [...this.#machines.values()].filter(({ member }) => half.includes(member));
+      const inside = voting.filter((machine) => core.has(machine) || added.includes(machine));
+      const outside = voting.filter((machine) => !inside.includes(machine) && this.#fit(machine));
+      const wanted = half.length === 0 ? 0 : Math.floor(half.length / 2) + 1 - inside.length;
+      added.push(...outside.slice(0, Math.max(0, wanted)));
+    }
+    return added;
+  }
+
+  #fit(machine: Machine): boolean {
+    return !machine.leaving && !this.#gaveUp(machine);
   }
 
   #gaveUp({ host, startedAt }: Machine): boolean {
