@@ -3,6 +3,9 @@
  * written from another thread, piece by piece, since a kernel with many dirty pages makes writers wait. One sync per
  * file, or directory, is in flight, and all that are asked for meanwhile share the next.
  *
+ * A small append that is synced in the same turn, which is what a log does all the time, is written and synced in one
+ * go from another thread: where others sync too, the kernel makes writers wait for its journal.
+ *
  * A sync that failed is never tried again: the kernel may have dropped the dirty pages and call the next one a
  * success (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
  */
@@ -109,6 +112,7 @@ export class LiveDisk implements Disk {
   }
 
   read(path: string): Uint8Array {
+    for (const file of this.#files) if (file.path === path) file.writeHeld();
     return attempt(path, () => fs.readFileSync(this.#at(path)));
   }
 
@@ -125,7 +129,9 @@ export class LiveDisk implements Disk {
     const { O_RDWR, O_CREAT } = fs.constants;
     return attempt(path, () => {
       const descriptor = fs.openSync(this.#at(path), O_RDWR | O_CREAT, 0o600);
-      const file = new LiveFile(path, descriptor, this.#loop, (closed) => this.#files.delete(closed));
+      const file = new LiveFile(path, this.#at(path), descriptor, this.#loop, (closed) =>
+        this.#files.delete(closed),
+      );
       this.#files.add(file);
       return file;
     });
@@ -185,9 +191,17 @@ type Step =
   /** Everything before it is written. */
   | { readonly kind: "written"; readonly then: () => void };
 
+interface Held {
+  readonly bytes: Uint8Array;
+  readonly position: number;
+}
+
 class LiveFile implements DiskFile {
   readonly path: string;
+  readonly #fullPath: string;
   readonly #descriptor: number;
+  /** The same file, whose writes are durable when they return; opened when it is needed. */
+  #durableDescriptor: number | undefined;
   readonly #loop: EventLoop;
   readonly #syncs: Syncs;
   readonly #closed: (file: LiveFile) => void;
@@ -196,22 +210,34 @@ class LiveFile implements DiskFile {
   readonly #steps: Step[] = [];
   /** The first step is under way in another thread. */
   #writing = false;
+  /** A small append of this turn, which waits for a sync. */
+  #held: Held | undefined;
+  /** Changes so far, and how many of them are durable. What an earlier process left is one that is not. */
+  #changes = 1;
+  #durableChanges = 0;
   #open = true;
   #released = false;
 
-  constructor(path: string, descriptor: number, loop: EventLoop, closed: (file: LiveFile) => void) {
+  constructor(
+    path: string,
+    fullPath: string,
+    descriptor: number,
+    loop: EventLoop,
+    closed: (file: LiveFile) => void,
+  ) {
     this.path = path;
+    this.#fullPath = fullPath;
     this.#descriptor = descriptor;
     this.#loop = loop;
     this.#closed = closed;
     this.#size = fs.fstatSync(descriptor).size;
-    this.#syncs = new Syncs(loop, path, (ended) => {
-      const then = () =>
-        fs.fdatasync(descriptor, (error) => {
-          ended(error);
-          this.#release();
-        });
-      this.#add({ kind: "written", then });
+    this.#syncs = new Syncs(loop, path, (done) => {
+      const ended = (error: Error | null) => {
+        done(error);
+        this.#release();
+      };
+      if (this.#held !== undefined && this.#changes === this.#durableChanges) this.#writeDurably(ended);
+      else this.#syncAll(ended);
     });
   }
 
@@ -221,13 +247,18 @@ class LiveFile implements DiskFile {
 
   append(bytes: Uint8Array, done?: Done): void {
     if (!this.#usable()) return;
+    this.writeHeld();
     const position = this.#size;
     this.#size += bytes.length;
-    this.#add({ kind: "write", bytes, position, done });
+    if (done === undefined && bytes.length <= PIECE_BYTES && this.#steps.length === 0) {
+      this.#held = { bytes, position };
+      this.#loop.defer(this.writeHeld);
+    } else this.#add({ kind: "write", bytes, position, done });
   }
 
   truncate(size: number, done?: Done): void {
     if (!this.#usable()) return;
+    this.writeHeld();
     this.#size = size;
     this.#add({ kind: "truncate", size, done });
   }
@@ -237,8 +268,42 @@ class LiveFile implements DiskFile {
   }
 
   close(): void {
+    this.writeHeld();
     this.#open = false;
     this.#release();
+  }
+
+  /** Lets what waits for a sync reach the page cache without it. */
+  readonly writeHeld = (): void => {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#add({ kind: "write", ...held, done: undefined });
+  };
+
+  /** All that is not durable is what is held. */
+  #writeDurably(ended: (error: Error | null) => void): void {
+    const { bytes, position } = this.#held as Held;
+    this.#held = undefined;
+    const { O_WRONLY, O_DSYNC } = fs.constants;
+    try {
+      this.#durableDescriptor ??= fs.openSync(this.#fullPath, O_WRONLY | O_DSYNC);
+    } catch (error) {
+      this.#loop.defer(() => ended(error as Error));
+      return;
+    }
+    writeAll(this.#durableDescriptor, bytes, position, ended);
+  }
+
+  #syncAll(ended: (error: Error | null) => void): void {
+    this.writeHeld();
+    const then = () => {
+      const changes = this.#changes;
+      fs.fdatasync(this.#descriptor, (error) => {
+        if (error === null) this.#durableChanges = changes;
+        ended(error);
+      });
+    };
+    this.#add({ kind: "written", then });
   }
 
   /** Gives the descriptor back once it is closed and nothing needs it. */
@@ -246,10 +311,12 @@ class LiveFile implements DiskFile {
     if (this.#open || this.#released || this.#steps.length > 0 || !this.#syncs.idle) return;
     this.#released = true;
     fs.closeSync(this.#descriptor);
+    if (this.#durableDescriptor !== undefined) fs.closeSync(this.#durableDescriptor);
     this.#closed(this);
   }
 
   #add(step: Step): void {
+    if (step.kind !== "written") this.#changes++;
     this.#steps.push(step);
     if (!this.#writing) this.#proceed();
   }
@@ -308,6 +375,18 @@ class LiveFile implements DiskFile {
     if (!this.#open) throw new Error(`${this.path} is closed`);
     return true;
   }
+}
+
+function writeAll(
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number,
+  done: (error: Error | null) => void,
+): void {
+  fs.write(descriptor, bytes, 0, bytes.length, position, (error, written) => {
+    if (error !== null || written === bytes.length) done(error);
+    else writeAll(descriptor, bytes.subarray(written), position + written, done);
+  });
 }
 
 function writeAllNow(descriptor: number, bytes: Uint8Array, position: number): void {
