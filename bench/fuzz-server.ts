@@ -1,0 +1,306 @@
+/**
+ * Sends what no client would to a server: bytes, frames, header fields, messages of every method, JSON, and messages
+ * of peers, broken in many ways. The server must live, answer well-meant requests meanwhile, and keep its memory.
+ *
+ *   npm run bench:fuzz-server -- [--minutes 5] [--seed 1] [--from 0] [--memory 1024]
+ *
+ * Round number N of a seed always sends the same: `--from N` repeats it. Exit code 1 if the server crashed, did not
+ * answer for a while, or took more memory than that, in MiB.
+ */
+import fs from "node:fs";
+import net from "node:net";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import zlib from "node:zlib";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { FrameWriter, PREFACE } from "../cluster/etcd/http2/frames.ts";
+import { ROUTES } from "../cluster/etcd/routes.ts";
+import { methodSchemas } from "../cluster/etcd/schema.ts";
+import { frameOf } from "../cluster/live/frames.ts";
+import { encodeHello } from "../cluster/live/handshake.ts";
+import { peerProtocol } from "../cluster/node/protocol.ts";
+import { pause, ServerCluster, type ServerProcess } from "../cluster/server/processes.ts";
+import { type Random, seededRandom } from "../src/runtime/random.ts";
+import { framed, LoadConnection } from "./grpc-load.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "5" },
+    seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    memory: { type: "string", default: "1024" },
+  },
+});
+
+/** How long well-meant requests may take. Machines that test are slow. */
+const PATIENCE_MS = 30_000;
+const LINGER_MS = 100;
+
+function noise(random: Random, most: number): Buffer {
+  return Buffer.from(Array.from({ length: random.below(most) }, () => random.below(256)));
+}
+
+/** With some bytes changed, left out, or repeated. */
+function broken(random: Random, bytes: Buffer): Buffer {
+  let changed = Buffer.from(bytes);
+  for (let i = random.below(4); i > 0 && changed.length > 0; i--) {
+    const at = random.below(changed.length);
+    switch (random.below(3)) {
+      case 0:
+        changed[at] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
+        break;
+      case 1:
+        changed = Buffer.concat([changed.subarray(0, at), changed.subarray(at + 1 + random.below(8))]);
+        break;
+      default:
+        changed = Buffer.concat([changed.subarray(0, at), noise(random, 8), changed.subarray(at)]);
+    }
+  }
+  return changed;
+}
+
+const NUMBERS = [
+  0n,
+  1n,
+  2n,
+  3n,
+  5n,
+  -1n,
+  127n,
+  128n,
+  2n ** 31n - 1n,
+  2n ** 32n,
+  2n ** 63n - 1n,
+  -(2n ** 63n),
+];
+const TEXTS = ["", "a", "b", "foo", "root", "\0", "http://", "é"];
+
+/** A message in the form that the proto files give it, of values that are unlikely together. */
+function writeMessage(random: Random, { fields }: DescMessage, writer: BinaryWriter, depth: number): void {
+  for (const field of fields) {
+    if (random.chance(0.4)) continue;
+    for (let times = field.fieldKind === "list" ? random.below(4) : 1; times > 0; times--)
+      writeField(random, field, writer, depth);
+  }
+}
+
+function writeField(random: Random, field: DescField, writer: BinaryWriter, depth: number): void {
+  const message = "message" in field ? field.message : undefined;
+  if (message !== undefined) {
+    if (depth > 12) return;
+    writer.tag(field.number, WireType.LengthDelimited).fork();
+    writeMessage(random, message, writer, depth + 1);
+    writer.join();
+  } else if (field.fieldKind === "enum" || (field.fieldKind === "list" && field.listKind === "enum"))
+    writer.tag(field.number, WireType.Varint).int32(random.pick([0, 1, 2, 3, 4, 5, 99, -1, 0x7fff_ffff]));
+  else if (textual(field))
+    writer
+      .tag(field.number, WireType.LengthDelimited)
+      .bytes(random.chance(0.8) ? Buffer.from(random.pick(TEXTS)) : noise(random, 300));
+  else writer.tag(field.number, WireType.Varint).int64(random.pick(NUMBERS));
+}
+
+/** bytes or string (9 and 12 in descriptor.proto). */
+function textual(field: DescField): boolean {
+  return "scalar" in field && (field.scalar === 9 || field.scalar === 12);
+}
+
+function requestOf(random: Random, message: DescMessage): Buffer {
+  const writer = new BinaryWriter();
+  writeMessage(random, message, writer, 0);
+  return Buffer.from(writer.finish());
+}
+
+/** Sends bytes in one or more pieces, reads or does not, and goes. */
+async function send(random: Random, url: string, pieces: readonly Buffer[]): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = net.connect(Number(port), hostname);
+  socket.on("error", () => {});
+  if (random.chance(0.7)) socket.resume();
+  for (const piece of pieces) if (!socket.destroyed) socket.write(piece);
+  await pause(LINGER_MS);
+  if (random.chance(0.5)) socket.end();
+  else socket.resetAndDestroy();
+  socket.destroySoon();
+}
+
+const methods = [...methodSchemas];
+/** Small, and far too large when it is unpacked. */
+const BOMB = zlib.gzipSync(Buffer.alloc(64 << 20));
+const SETTINGS = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
+
+/** Frames of any type on few streams, most of them with a length that is right. */
+function frames(random: Random): Buffer {
+  const writer = new FrameWriter();
+  for (let i = random.between(1, 30); i > 0; i--) {
+    const type = random.below(11);
+    const payload =
+      type === 1
+        ? fields(random)
+        : random.chance(0.5)
+          ? noise(random, 40)
+          : Buffer.alloc(random.pick([4, 5, 8]));
+    const flags = random.pick([0, 1, 4, 4, 5, 5, 8, 0x20, 0x2d, random.below(256)]);
+    const length = random.chance(0.95) ? payload.length : random.below(1 << 24);
+    const stream = random.chance(0.3) ? 0 : random.pick([1, 3, 5, 7, 2, 2 * i + 9, 0x7fff_ffff]);
+    // The header alone: reserving what it says would be ours to pay.
+    writer.header(type, flags, stream, 0);
+    const header = writer.take();
+    header.writeUIntBE(length, 0, 3);
+    writer.bytes(header);
+    writer.bytes(payload);
+  }
+  return writer.take();
+}
+
+/** A request's fields, often broken. */
+function fields(random: Random): Buffer {
+  const [path] = random.pick(methods);
+  const text = (value: string) => [value.length, ...Buffer.from(value)];
+  const block = Buffer.from([
+    ...[0x83, 0x86, 0x44, ...text(path), 0x5f, ...text("application/grpc")],
+    ...[0x40, ...text("grpc-timeout"), ...text(random.pick(["1S", "0n", "x"]))],
+  ]);
+  return random.chance(0.5) ? block : broken(random, block);
+}
+
+/** Calls of one method, with messages that are right in form, or were. */
+async function calls(random: Random, url: string): Promise<void> {
+  const [path, { input, methodKind }] = random.pick(methods);
+  const connection = await LoadConnection.open(new URL(url).host, path);
+  const messages = Array.from({ length: random.between(1, 20) }, () => {
+    const request = requestOf(random, input);
+    const message = framed(random.chance(0.7) ? request : broken(random, request));
+    if (random.chance(0.1)) message[0] = random.below(256);
+    return random.chance(0.9) ? message : broken(random, message);
+  });
+  for (const message of messages)
+    connection.call(message, methodKind === "unary" || random.chance(0.5), {
+      data: () => {},
+      ended: () => {},
+    });
+  await pause(LINGER_MS);
+  connection.close();
+}
+
+/** A message of a peer, in form or not, after a handshake that is right or not. */
+function peerBytes(random: Random): Buffer[] {
+  const hello = encodeHello({
+    clusterId: random.pick([0, 1]),
+    member: random.pick([0, 7]),
+    node: "http://127.0.0.1:1",
+    port: random.pick(["peer", "snapshot", "members", "client", ""]),
+  });
+  const message = peerProtocol.encode({ type: "hello", clusterId: 1, from: 7, to: random.below(3) });
+  const frame = (payload: Uint8Array) => Buffer.from(frameOf(payload));
+  switch (random.below(4)) {
+    case 0:
+      return [noise(random, 400)];
+    case 1:
+      return [broken(random, frame(hello)), noise(random, 100)];
+    case 2:
+      return [frame(hello), frame(message), frame(broken(random, Buffer.from(message)))];
+    default:
+      return [frame(broken(random, Buffer.from(hello))), frame(noise(random, 2000))];
+  }
+}
+
+async function gateway(random: Random, url: string): Promise<void> {
+  const values = [0, -1, 1e300, "", "a", "/w==", null, true, [], {}, "9223372036854775808"];
+  const names = ["key", "range_end", "value", "lease", "limit", "compare", "success", "create_request", "ID"];
+  const object = (): object =>
+    Object.fromEntries(
+      Array.from({ length: random.below(4) }, () => [random.pick(names), random.pick(values)]),
+    );
+  const whole = JSON.stringify(random.chance(0.8) ? object() : [object(), object()]);
+  const body = random.chance(0.7) ? whole : broken(random, Buffer.from(whole));
+  const path = random.pick([...ROUTES.keys()]);
+  await fetch(`${url}${path}`, { method: "POST", body, signal: AbortSignal.timeout(LINGER_MS) }).then(
+    (answer) => answer.body?.cancel(),
+    () => {},
+  );
+}
+
+const attacks: { readonly [name: string]: (random: Random, server: ServerProcess) => Promise<void> } = {
+  bytes: (random, { clientUrl }) =>
+    send(random, clientUrl, [random.chance(0.5) ? PREFACE : Buffer.alloc(0), noise(random, 500)]),
+  frames: (random, { clientUrl }) => send(random, clientUrl, [PREFACE, SETTINGS, frames(random)]),
+  halves: (random, { clientUrl }) => {
+    const session = Buffer.concat([PREFACE, SETTINGS, frames(random)]);
+    return send(random, clientUrl, [session.subarray(0, random.below(session.length))]);
+  },
+  calls: (random, { clientUrl }) => calls(random, clientUrl),
+  bombs: (random, { clientUrl }) => {
+    const bomb = framed(BOMB);
+    bomb[0] = 1;
+    const writer = new FrameWriter();
+    const block = fields(random);
+    writer.header(1, 4, 1, block.length);
+    writer.bytes(block);
+    for (let at = 0; at < bomb.length; at += 16_384) {
+      const part = bomb.subarray(at, at + 16_384);
+      writer.header(0, 0, 1, part.length);
+      writer.bytes(part);
+    }
+    return send(random, clientUrl, [PREFACE, SETTINGS, writer.take()]);
+  },
+  gateway: (random, { clientUrl }) => gateway(random, clientUrl),
+  peers: (random, { peerUrl }) => send(random, peerUrl, peerBytes(random)),
+};
+
+/** MiB. */
+function memoryOf({ pid }: ServerProcess): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, "latin1");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+async function takeBackAlarms(server: ServerProcess): Promise<void> {
+  const { alarms = [] } = await server.post("maintenance/alarm", {}, PATIENCE_MS);
+  for (const alarm of alarms as object[])
+    await server.post("maintenance/alarm", { action: "DEACTIVATE", ...alarm }, PATIENCE_MS);
+}
+
+const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+const cluster = new ServerCluster([main, "kv"], ["--log-level", "error"]);
+const seed = Number(options.seed);
+const random = seededRandom(seed);
+const counts = new Map<string, number>();
+let round = Number(options.from);
+let peak = 0;
+try {
+  await cluster.found(1);
+  const server = cluster.servers[0] as ServerProcess;
+  const before = memoryOf(server);
+  const ends = Date.now() + Number(options.minutes) * 60_000;
+  for (; Date.now() < ends; round++) {
+    const of = random.fork(round);
+    const names = Array.from({ length: 8 }, () => of.pick(Object.keys(attacks)));
+    await Promise.all(
+      names.map((name, i) => {
+        counts.set(name, (counts.get(name) ?? 0) + 1);
+        return attacks[name]?.(of.fork(i), server).catch(() => {});
+      }),
+    );
+    if (!server.running) throw new Error(`the server has ended:\n${server.log}`);
+    peak = Math.max(peak, memoryOf(server));
+    if (peak > Number(options.memory)) throw new Error(`the server takes ${peak.toFixed(0)} MiB`);
+    if (round % 10 > 0) continue;
+    // Somebody may have raised an alarm, which is their right.
+    const key = Buffer.from("still there").toString("base64");
+    await takeBackAlarms(server);
+    await server.post("kv/put", { key, value: key }, PATIENCE_MS);
+    await server.post("kv/range", { key }, PATIENCE_MS);
+  }
+  console.log(
+    `rounds ${options.from} to ${round} of seed ${seed}, ${options.minutes} minutes: the server lives`,
+  );
+  console.log(`memory: ${before.toFixed(0)} MiB at first, ${peak.toFixed(0)} at most`);
+  console.log([...counts].map(([name, count]) => `${name} ${count}`).join(", "));
+} catch (error) {
+  console.log(`round ${round} of seed ${seed}: ${(error as Error).message}`);
+  console.log(`repeat: npm run bench:fuzz-server -- --seed ${seed} --from ${Math.max(0, round - 10)}`);
+  process.exitCode = 1;
+} finally {
+  await cluster.end();
+}
