@@ -164,6 +164,7 @@ export const sites = [
     summary: "a restart read entries that were later replaced by another leader's",
   },
   { name: "segment-cut", where: "disk", summary: "a log went on in a new segment" },
+  { name: "snapshot-begun", where: "disk", summary: "a member began to save a snapshot of its own" },
   { name: "snapshot-saved", where: "disk", summary: "a member's own snapshot became durable" },
   { name: "compacted", where: "disk", summary: "a log was cut off before a snapshot" },
 

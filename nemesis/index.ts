@@ -3,7 +3,7 @@ import type { Fault } from "../src/fault.ts";
 import { adminFaults } from "./admin.ts";
 import { clock } from "./clock.ts";
 import { diskFaults, rotFaults } from "./disk.ts";
-import { membership, transfer } from "./membership.ts";
+import { membership, transfer, transferCut } from "./membership.ts";
 import { packetFaults, reset } from "./packet.ts";
 import { flapping, partition } from "./partition.ts";
 import { kill, pause, power, restart, rollingRestart, stop } from "./process.ts";
@@ -25,6 +25,7 @@ export const faults: readonly Fault[] = [
   ...rotFaults,
   membership,
   transfer,
+  transferCut,
   ...adminFaults,
   ...triggeredFaults,
 ];

@@ -1,9 +1,9 @@
 /** Changes of membership, one at a time, and the leader's office handed over. */
-import type { Cluster, LinkHandle, Members } from "../src/cluster.ts";
+import type { Cluster, LinkHandle, Links, Members } from "../src/cluster.ts";
 import type { Fault } from "../src/fault.ts";
 import type { Json, NodeId } from "../src/history/op.ts";
 import { cutBetween } from "./partition.ts";
-import { spanFault } from "./spans.ts";
+import { spanFault, total } from "./spans.ts";
 
 function membersOf(cluster: Cluster<unknown>): Members {
   const members = cluster.can.members;
@@ -53,10 +53,10 @@ async function estrange(cluster: Cluster<unknown>, node: NodeId): Promise<LinkHa
     : cluster.can.links?.spoil(cutBetween([node], [other]), { cut: true });
 }
 
-/** A removal without an answer may still happen, so that the heal is due in any case. */
-async function attempt(removal: Promise<Json>): Promise<Json> {
+/** A request without an answer may still take effect, so that the heal is due in any case. */
+async function attempt(request: Promise<Json>): Promise<Json> {
   try {
-    return await removal;
+    return await request;
   } catch (error) {
     return { unknown: error instanceof Error ? error.message : String(error) };
   }
@@ -76,3 +76,36 @@ export const transfer: Fault = spanFault({
     return { evidence: { to, effect }, heal: async () => ({ evidence: {}, bites: 1 }) };
   },
 });
+
+/** A transfer that is likely to fail: the leader must notice, and go on. */
+export const transferCut: Fault = spanFault({
+  name: "transfer-cut",
+  summary: "asks the leader to hand its office to another member, and cuts off one of the two meanwhile",
+  needs: ["members", "links"],
+  leastNodes: 3,
+  colour: "#117a65",
+  stretch: 0.3,
+  draw: (random) => ({ whom: random.pick(["successor", "successor", "leader"]) }),
+  async begin(cluster, value, random) {
+    const [leader] = await cluster.leaders();
+    if (leader === undefined) throw new Error("there is no leader");
+    const successor = random.pick(cluster.nodes.filter((node) => node !== leader));
+    const victim = value.whom === "leader" ? leader : successor;
+    const transferred = attempt(membersOf(cluster).transferLeader(successor));
+    const rest = cluster.nodes.filter((node) => node !== victim);
+    const cut = await linksOf(cluster).spoil(cutBetween([victim], rest), { cut: true });
+    return {
+      evidence: { leader, successor, victim },
+      async heal() {
+        const bites = total(await cut.heal());
+        return { evidence: { effect: await transferred }, bites };
+      },
+    };
+  },
+});
+
+function linksOf(cluster: Cluster<unknown>): Links {
+  const { links } = cluster.can;
+  if (links === undefined) throw new Error("this place cannot cut links");
+  return links;
+}

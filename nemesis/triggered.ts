@@ -154,10 +154,10 @@ export const triggeredFaults: readonly Fault[] = [
   }),
   triggered({
     name: "snapshot-hunt",
-    summary: "strikes members that send, save or restore a snapshot",
+    summary: "strikes members that begin to save a snapshot, have saved, send or restore one",
     colour: "#1f618d",
     leastNodes: 2,
-    on: ["snapshot-sent", "snapshot-saved", "snapshot-restored"],
+    on: ["snapshot-begun", "snapshot-sent", "snapshot-saved", "snapshot-restored"],
     blows: [crash, freeze, isolate],
     chances: [0.1, 0.5],
     holdMs: [1, 2_000],

@@ -21,6 +21,7 @@ export const survivable: readonly string[] = [
   "reset",
   "disk-slow",
   "transfer",
+  "transfer-cut",
   "membership",
   "compact",
   "snapshot",
@@ -100,6 +101,8 @@ function draw(allowed: readonly string[], workload: string, random: Random): Pla
         pick("inflight", [1, 4, 64]),
         Math.ceil((2 * latencyMs) / maxEntriesPerMessage),
       ),
+      // Whose patience ends first, the member's or the client's?
+      requestTimeoutMs: pick("request-timeout", [5_000, 5_000, 1_000]),
       segmentBytes: pick("segment", [4_096, 65_536, 1_048_576]),
       peerTransport: faults.some((fault) => datagramFaults.includes(fault)) ? "datagram" : transport,
       watchMaxEvents: pick("watch-events", [1, 8, 1_000]),
