@@ -112,8 +112,8 @@ export interface WatchHandlers {
 }
 
 export interface KvApi {
-  /** Rejects with ApiError. */
-  request<R extends KvRequest>(request: R): Promise<KvResponse<R["kind"]>>;
+  /** With the rights of `caller`, or nobody's. Rejects with ApiError. */
+  request<R extends KvRequest>(request: R, caller?: kv.Caller): Promise<KvResponse<R["kind"]>>;
   watch(request: kv.WatchCreateRequest, handlers: WatchHandlers): Watch;
   /** Pending requests are rejected as indefinite. */
   close(): void;

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { guess, specifications } from "../checkers/catalogue.ts";
 import { anomalyKinds } from "../checkers/transactions/anomalies.ts";
 import { models } from "../checkers/transactions/models.ts";
-import { plantedBugs } from "../cluster/bugs.ts";
+import { equivalentMutants, plantedBugs } from "../cluster/bugs.ts";
 import { settings } from "../cluster/server/settings.ts";
 import { runTally } from "../examples/run-tally.ts";
 import { faults } from "../nemesis/index.ts";
@@ -293,6 +293,7 @@ describe("docs/checkers.md", () => {
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],
     lease: ["checkers/lease.ts"],
     registry: ["checkers/registry.ts"],
+    authorization: ["checkers/authorization.ts"],
     set: ["checkers/set.ts"],
     "causal-reverse": ["checkers/causal-reverse.ts"],
     bank: ["checkers/bank.ts"],
@@ -345,10 +346,17 @@ describe("docs/bugs.md", () => {
       const words = [
         ...(plan?.nodes === undefined ? [] : [`--nodes ${plan.nodes}`]),
         ...(plan?.faults === undefined ? [] : [`--faults ${plan.faults.join(",")}`]),
+        ...Object.entries(plan?.raftkv ?? {}).map(([name, value]) => `--set raftkv.${name}=${value}`),
       ].join(" ");
       return [name, area, mutation, reference, `\`${workload}\``, words === "" ? "" : `\`${words}\``];
     });
     expect(rows(read("docs/bugs.md"), "Name")).toEqual(expected);
+  });
+
+  it("has every equivalent mutant, and why it is one", () => {
+    expect(rows(read("docs/bugs.md"), "Mutant")).toEqual(
+      equivalentMutants.map(({ name, mutation, argument }) => [name, mutation, argument]),
+    );
   });
 });
 

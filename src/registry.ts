@@ -2,7 +2,7 @@
 import { liveness } from "../checkers/liveness.ts";
 import { stats } from "../checkers/stats.ts";
 import type { KvApi } from "../cluster/api.ts";
-import { findBug, plantedBugs } from "../cluster/bugs.ts";
+import { mutants } from "../cluster/bugs.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { faults } from "../nemesis/index.ts";
 import { parseGrudge } from "../nemesis/partition.ts";
@@ -94,7 +94,7 @@ export function assemble(plan: Plan): Test<KvApi> {
   const names = [...targets, ...nodeNames(plan.nodes)].map((target) => ({ name: target }));
   if (plan.target?.includes("|") === true) parseGrudge(plan.target, nodeNames(plan.nodes));
   else if (plan.target !== undefined) lookUp("target", plan.target, names);
-  if (plan.bug !== "" && findBug(plan.bug) === undefined) lookUp("bug", plan.bug, plantedBugs);
+  if (plan.bug !== "") lookUp("bug", plan.bug, mutants);
   if (plan.script !== undefined) requireScript(plan.script, plan);
   return {
     plan,

@@ -18,6 +18,7 @@ import { queue } from "./queue.ts";
 import { registerWorkload } from "./register.ts";
 import { registry } from "./registry.ts";
 import { replica } from "./replica.ts";
+import { rights } from "./rights.ts";
 import { sequential } from "./sequential.ts";
 import { set } from "./set.ts";
 import { snapshot } from "./snapshot.ts";
@@ -33,6 +34,7 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   election,
   lease,
   registry,
+  rights,
   set,
   bank,
   append,

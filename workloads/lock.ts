@@ -132,11 +132,9 @@ class LockClient implements Client<LockSignature> {
     const api = this.#api;
     const lease = await grantKept(api, this.#runtime, ttl);
     try {
-      const ownership = await this.#waitForLock(lease.id);
-      if (ownership === undefined) return await this.#giveUp(lease.id, "gave up waiting");
-      const { kvs } = await api.request({ kind: "range", key: ownership });
-      const fence = kvs[0]?.createRevision;
-      if (fence === undefined) return await this.#giveUp(lease.id, "the ownership was gone at once");
+      const granted = await this.#waitForLock(lease.id);
+      if (granted === undefined) return await this.#giveUp(lease.id, "gave up waiting");
+      const { key: ownership, revision: fence } = granted;
       this.#held = { lease: lease.id, ownership, fence };
       return ok({ lease: lease.id, ownership, fence, ttl: lease.ttl, renewed: lease.renewed });
     } finally {
@@ -144,14 +142,14 @@ class LockClient implements Client<LockSignature> {
     }
   }
 
-  /** The ownership key; undefined once patience has run out. */
-  #waitForLock(lease: string): Promise<string | undefined> {
+  /** The ownership; undefined once patience has run out. */
+  #waitForLock(lease: string): Promise<{ readonly key: string; readonly revision: number } | undefined> {
     return new Promise((resolve, reject) => {
       const patience = this.#runtime.timer(this.#patience, () => resolve(undefined));
       this.#api.request({ kind: "lock", name: LOCK, lease }).then(
-        ({ key }) => {
+        (granted) => {
           patience.cancel();
-          resolve(key);
+          resolve(granted);
         },
         (error: unknown) => {
           patience.cancel();

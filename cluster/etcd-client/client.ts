@@ -15,7 +15,7 @@ import {
   type WatchHandlers,
 } from "../api.ts";
 import { LeaseService, MaintenanceService, WatchService } from "../etcd/generated/rpc.ts";
-import type { ResponseHeader, WatchCreateRequest } from "../kv/request.ts";
+import type { Caller, ResponseHeader, WatchCreateRequest } from "../kv/request.ts";
 import {
   callOf,
   campaignCall,
@@ -59,7 +59,9 @@ export class EtcdClient implements KvApi {
     this.#timeout = timeout / MILLISECOND;
   }
 
-  async request<R extends KvRequest>(request: R): Promise<KvResponse<R["kind"]>> {
+  async request<R extends KvRequest>(request: R, caller?: Caller): Promise<KvResponse<R["kind"]>> {
+    if (caller !== undefined)
+      throw new ApiError("FAILED_PRECONDITION", "this client has no user to speak for", true);
     const answer = isSpecial(request) ? await this.#special(request) : await this.#call(callOf(request));
     return answer as KvResponse<R["kind"]>;
   }

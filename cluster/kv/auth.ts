@@ -68,9 +68,14 @@ export class AuthTable {
   readonly #users: Map<string, User>;
   readonly #roles: Map<string, Role>;
   readonly #tokens: Map<string, Token>;
+  /** Name of a planted bug, or "". */
+  readonly bug: string;
+  /** For a planted bug: what users were once found to be permitted. */
+  readonly #cache = new Map<string, readonly Permission[]>();
   #digest: number | undefined;
 
-  constructor(state: AuthState = NO_AUTH) {
+  constructor(state: AuthState = NO_AUTH, bug = "") {
+    this.bug = bug;
     this.#enabled = state.enabled;
     this.#revision = state.revision;
     this.#users = new Map(state.users.map((user) => [user.name, user]));
@@ -173,10 +178,19 @@ export class AuthTable {
     const user = this.#users.get(caller.user);
     if (user === undefined) return ErrPermissionDenied;
     if (user.roles.includes(ROOT)) return undefined;
-    const granted = user.roles
-      .flatMap((name) => this.#roles.get(name)?.permissions ?? [])
-      .filter(({ type }) => type === access || type === "readwrite");
-    return covers(granted, key, rangeEnd) ? undefined : ErrPermissionDenied;
+    const suits = ({ type }: Permission) =>
+      type === access || type === "readwrite" || this.bug === "any-right-suffices";
+    const granted = this.#permissions(user).filter(suits);
+    const end = this.bug === "range-checked-at-start" ? undefined : rangeEnd;
+    return covers(granted, key, end) ? undefined : ErrPermissionDenied;
+  }
+
+  #permissions({ name, roles }: User): readonly Permission[] {
+    const cached = this.#cache.get(name);
+    if (cached !== undefined) return cached;
+    const permissions = roles.flatMap((role) => this.#roles.get(role)?.permissions ?? []);
+    if (this.bug === "rights-cached") this.#cache.set(name, permissions);
+    return permissions;
   }
 
   /** Why the caller must not administrate, if so. */

@@ -94,7 +94,8 @@ export class Lessor {
     if (gone && this.#bug !== "lease-renew-after-due") return 0;
     const { ttl } = deadline;
     // Never sooner: what a new leader added to the life stays.
-    deadline.expires = Math.max(deadline.expires, now + ttl * SECOND);
+    const life = this.#bug === "keepalive-forgotten" ? 0 : ttl * SECOND;
+    deadline.expires = Math.max(deadline.expires, now + life);
     deadline.offer = deadline.expires;
     deadline.stale = deadline.recorded;
     this.#scheduleCheckpoint(deadline, deadline.stale ? now : nextCheckpoint(deadline, now));

@@ -30,7 +30,9 @@ export function checkPermission(
         auth.checkKeys(caller, "write", key) ??
         // Whoever cannot revoke the lease must not hang a key on it.
         checkLease(auth, leases, lease, caller) ??
-        (prevKv === true ? auth.checkKeys(caller, "read", key) : undefined)
+        (prevKv === true && auth.bug !== "previous-given-away"
+          ? auth.checkKeys(caller, "read", key)
+          : undefined)
       );
     }
     case "delete-range": {
@@ -67,11 +69,13 @@ function checkTxn(
   txn: TxnRequest,
   caller: Caller | undefined,
 ): StatusError | undefined {
-  for (const { key, rangeEnd } of txn.compare) {
+  const compared = auth.bug === "compare-unchecked" ? [] : txn.compare;
+  for (const { key, rangeEnd } of compared) {
     const refusal = auth.checkKeys(caller, "read", key, rangeEnd);
     if (refusal !== undefined) return refusal;
   }
   for (const op of [...txn.success, ...txn.failure]) {
+    if (op.kind === "txn" && auth.bug === "nested-txn-unchecked") continue;
     const refusal = checkPermission(auth, leases, op, caller);
     if (refusal !== undefined) return refusal;
   }

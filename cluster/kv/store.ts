@@ -3,7 +3,7 @@
  * A command's outcome depends on the commands applied before and on nothing else, so replicas agree.
  */
 import { AlarmTable } from "./alarm-table.ts";
-import { AuthTable } from "./auth.ts";
+import { AuthTable, NO_AUTH } from "./auth.ts";
 import type { Applied, Command, CommandResponse, LeaseCheckpoint } from "./command.ts";
 import { evaluateCompare } from "./compare.ts";
 import { ErrCompacted, ErrFutureRev, ErrKeyNotFound, ErrLeaseExist, ErrLeaseNotFound } from "./errors.ts";
@@ -62,11 +62,12 @@ export class Store {
   #versions: Versions;
   readonly #leases = new LeaseTable();
   readonly #alarms = new AlarmTable();
-  #auth = new AuthTable();
+  #auth: AuthTable;
   readonly #encoder = new StateEncoder();
 
   constructor(options: StoreOptions) {
     this.#bug = options.bug;
+    this.#auth = new AuthTable(undefined, options.bug);
     this.#limits = { maxTxnOps: options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS };
     this.#versions = new Versions(options.bug);
   }
@@ -81,7 +82,7 @@ export class Store {
       for (const key of lease.keys) store.#leases.attach(lease.id, key);
     }
     for (const alarm of state.alarms) store.#alarms.raise(alarm);
-    store.#auth = new AuthTable(state.auth);
+    store.#auth = new AuthTable(state.auth, options.bug);
     return store;
   }
 
@@ -155,7 +156,7 @@ export class Store {
         keys: this.#bug === "snapshot-omits-attachments" ? [] : [...lease.keys].sort(),
       })),
       this.#alarms.list("none"),
-      this.#auth.state(),
+      this.#bug === "snapshot-omits-users" ? NO_AUTH : this.#auth.state(),
     );
   }
 
@@ -262,7 +263,8 @@ export class Store {
       const found: KeyValue[] = [];
       this.#versions.scan(compare.key, compare.rangeEnd, undefined, Number.POSITIVE_INFINITY, found);
       if (this.#bug === "txn-sees-own-puts") this.#overlay(found, compare, txn.success);
-      if (!evaluateCompare(compare, found)) return false;
+      const mistaken = this.#bug === "compare-mixes-revisions" && compare.target === "mod";
+      if (!evaluateCompare(mistaken ? { ...compare, target: "create" } : compare, found)) return false;
     }
     return true;
   }
@@ -327,7 +329,8 @@ export class Store {
     const mistaken = this.#bug === "range-sorts-by-change" && request.sortTarget === "create";
     const asked: RangeRequest = mistaken ? { ...request, sortTarget: "mod" } : request;
     const newest = revision <= 0 || (this.#bug === "limit-forgets-revision" && (request.limit ?? 0) > 0);
-    return answerRange(this.#versions, asked, newest ? undefined : revision);
+    const shown = this.#bug === "read-at-next-revision" ? revision + 1 : revision;
+    return answerRange(this.#versions, asked, newest ? undefined : shown);
   }
 
   #checkLease({ lease = NO_LEASE }: PutRequest): StatusError | undefined {

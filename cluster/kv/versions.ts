@@ -93,11 +93,15 @@ export class Versions {
   put(key: Bytes, value: Bytes, lease: LeaseId): WatchEvent {
     const revision = this.revision + 1;
     const previous = this.newest(key);
+    const former =
+      this.#bug === "recreate-keeps-version"
+        ? this.#chains.get(key)?.findLast(({ version }) => version > 0)
+        : previous;
     const kv: KeyValue = {
       key,
       createRevision: previous === undefined ? revision : previous.createRevision,
       modRevision: revision,
-      version: previous === undefined ? 1 : previous.version + 1,
+      version: former === undefined ? 1 : former.version + 1,
       value,
       lease,
     };

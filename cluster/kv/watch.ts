@@ -95,7 +95,8 @@ export class WatchHub {
     const id = ++this.#lastId;
     // As in etcd: no key means the smallest.
     const key = request.key === "" ? "\0" : request.key;
-    const end = upperBound(request.rangeEnd);
+    const bound = upperBound(request.rangeEnd);
+    const end = bound !== undefined && this.#bug === "watch-includes-end" ? `${bound}\0` : bound;
     const start = request.startRevision ?? 0;
     this.#queue.push(this.#output(id, "created"));
     if (start < 0) {
@@ -256,6 +257,8 @@ export class WatchHub {
   /** Queues the next batch a watch is owed, and finds it synced when that was the last. */
   #catchUp(watch: Watch): void {
     const store = this.#store;
+    if (watch.next < store.compactRevision && this.#bug === "watch-skips-compacted")
+      watch.next = store.compactRevision;
     if (watch.next < store.compactRevision) {
       this.#forget(watch);
       this.#queue.push(this.#output(watch.id, "canceled", NO_EVENTS, store.compactRevision));
@@ -268,6 +271,7 @@ export class WatchHub {
       select(watch, events!, batch);
       if (before > 0 && batch.length > this.#maxEvents) {
         batch.length = before; // A revision is not begun that does not fit.
+        if (this.#bug === "watch-drops-unfitting") watch.next++;
         break;
       }
       watch.next++;
@@ -290,7 +294,8 @@ export class WatchHub {
 
   /** Whether all changes up to now are queued, and the watch's start is no further than the next. */
   #isCurrent(watch: Watch): boolean {
-    return watch.synced && watch.next <= this.#revision + 1;
+    const begun = watch.next <= this.#revision + 1 || this.#bug === "progress-before-start";
+    return watch.synced && begun;
   }
 
   /** Decides whether a watch that is not paused is synced. */

@@ -13,6 +13,7 @@ import {
   type WatchHandlers,
 } from "../api.ts";
 import { CONNECTION_LOST, CONNECTION_REFUSED, DEADLINE_EXCEEDED, isDefinite } from "../errors.ts";
+import { ErrNoLeader, ErrTimeout } from "../kv/errors.ts";
 import type { Caller, StatusCode, WatchCreateRequest } from "../kv/request.ts";
 import {
   CLIENT_PORT,
@@ -28,7 +29,7 @@ export interface ConnectOptions {
   readonly timeout: Nanos;
   /** Name of a planted bug, or "". */
   readonly bug: string;
-  /** Whose rights its requests have; nobody's unless it is said. */
+  /** Whose rights its requests have unless they say; nobody's if it is not said. */
   readonly caller?: Caller;
 }
 
@@ -74,15 +75,18 @@ class Client implements Connected {
     this.#options = options;
   }
 
-  request<R extends KvRequest>(request: R): Promise<KvResponse<R["kind"]>> {
+  request<R extends KvRequest>(request: R, caller = this.#options.caller): Promise<KvResponse<R["kind"]>> {
     return new Promise((resolve, reject) => {
-      this.#call({ kind: "request", id: ++this.#lastId, request, ...this.#caller }, resolve, reject);
+      const sent = { kind: "request", id: ++this.#lastId, request } as const;
+      this.#call(caller === undefined ? sent : { ...sent, caller }, resolve, reject);
     });
   }
 
   member(request: MemberRequest): Promise<MemberResponse> {
     return new Promise((resolve, reject) => {
-      this.#call({ kind: "member", id: ++this.#lastId, request, ...this.#caller }, resolve, reject);
+      const { caller } = this.#options;
+      const sent = { kind: "member", id: ++this.#lastId, request } as const;
+      this.#call(caller === undefined ? sent : { ...sent, caller }, resolve, reject);
     });
   }
 
@@ -107,11 +111,6 @@ class Client implements Connected {
     this.#session = undefined;
     session?.connection.close();
     if (session !== undefined) this.#ended(session, "CANCELLED", "context canceled");
-  }
-
-  get #caller(): { readonly caller?: Caller } {
-    const { caller } = this.#options;
-    return caller === undefined ? {} : { caller };
   }
 
   #open(): Session {
@@ -150,7 +149,7 @@ class Client implements Connected {
     }
     // What a client says is not for a client to hear.
     if (message.kind === "watch-progress") return;
-    const call = this.#take(message.id);
+    const call = this.#take(message.id) ?? this.#mistaken(message);
     if (call === undefined) return;
     switch (message.kind) {
       case "response":
@@ -160,7 +159,7 @@ class Client implements Connected {
         call.resolve(message.response as never);
         break;
       case "error":
-        call.reject(failure(message.error.code, message.error.message));
+        call.reject(this.#failure(message.error.code, message.error.message));
         break;
     }
   }
@@ -179,12 +178,7 @@ class Client implements Connected {
     this.#timers.trace("request-timed-out", { node: this.#node });
     call.session.connection.send({ kind: "give-up", id });
     if (this.#sentAgain(call)) return;
-    const definite = this.#options.bug === "timeout-is-fail";
-    call.reject(
-      definite
-        ? new ApiError("DEADLINE_EXCEEDED", DEADLINE_EXCEEDED, true)
-        : failure("DEADLINE_EXCEEDED", DEADLINE_EXCEEDED),
-    );
+    call.reject(this.#failure("DEADLINE_EXCEEDED", DEADLINE_EXCEEDED));
   }
 
   #broken(session: Session): void {
@@ -198,20 +192,43 @@ class Client implements Connected {
       this.#take(call.sent.id);
       if (session.everOpen && !this.#closed) this.#timers.trace("request-cut-off", { node: this.#node });
       if (!this.#closed && session.everOpen && this.#sentAgain(call)) continue;
-      call.reject(failure(code, message));
+      call.reject(this.#failure(code, message));
     }
     const watches = [...session.watches.values()];
     session.watches.clear();
     for (const handlers of watches) handlers.ended(message);
   }
 
-  /** The planted bug "client-retries-writes": once, on a new connection. */
+  #failure(code: StatusCode, message: string): ApiError {
+    const { bug } = this.#options;
+    const mistaken =
+      (bug === "timeout-is-fail" && code === "DEADLINE_EXCEEDED") ||
+      (bug === "lost-connection-is-fail" && message === CONNECTION_LOST) ||
+      (bug === "server-timeout-is-fail" && message === ErrTimeout.message) ||
+      (bug === "no-leader-is-fail" && message === ErrNoLeader.message);
+    return new ApiError(code, message, mistaken || isDefinite(code, message));
+  }
+
+  /** The planted bug "client-mixes-answers": an answer that nobody waits for goes to whoever asked for the like. */
+  #mistaken(message: Wire): Call | undefined {
+    if (this.#options.bug !== "client-mixes-answers" || message.kind !== "response") return undefined;
+    for (const { sent } of this.#calls.values())
+      if (sent.kind === "request" && sent.request.kind === message.response.kind) return this.#take(sent.id);
+    return undefined;
+  }
+
+  /** The planted bugs "client-retries-writes" and "client-falls-back": once, on a new connection. */
   readonly #retries = new Set<number>();
   #sentAgain({ sent, resolve, reject, session }: Call): boolean {
-    if (this.#options.bug !== "client-retries-writes" || this.#retries.has(sent.id)) return false;
-    if (sent.kind !== "request" || !isWrite(sent.request)) return false;
+    if (sent.kind !== "request" || this.#retries.has(sent.id)) return false;
+    const { bug } = this.#options;
+    const { request } = sent;
+    const writesAgain = bug === "client-retries-writes" && isWrite(request);
+    const readsStale = bug === "client-falls-back" && request.kind === "range";
+    if (!writesAgain && !readsStale) return false;
     if (this.#session === session) this.#session = undefined;
-    const again: Sent = { ...sent, id: ++this.#lastId };
+    const now = readsStale ? { ...request, serializable: true } : request;
+    const again: Sent = { ...sent, request: now, id: ++this.#lastId };
     this.#retries.add(again.id);
     this.#call(again, resolve, reject);
     return true;
@@ -234,10 +251,6 @@ class Session {
   opened(): void {
     this.everOpen = true;
   }
-}
-
-function failure(code: StatusCode, message: string): ApiError {
-  return new ApiError(code, message, isDefinite(code, message));
 }
 
 function isWrite(request: KvRequest): boolean {

@@ -169,8 +169,8 @@ export class Node {
     this.#snapshots = new SnapshotFiles(runtime.disk, options.bug, failed);
     this.raft = this.#createRaft(hard);
 
-    this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation);
-    this.#reads = new Reads(this.raft, this.#wal.incarnation, (context, again) => {
+    this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation, options.bug);
+    this.#reads = new Reads(this.raft, this.#wal.incarnation, options.bug, (context, again) => {
       if (again) runtime.trace("read-asked-again", { context });
       this.#observer?.readRequested(context);
     });
@@ -313,6 +313,7 @@ export class Node {
       clusterId: this.#options.clusterId,
       self: this.member,
       transport: this.#options.peerTransport,
+      bug: this.#options.bug,
       get joining() {
         return node.#membership.list().length === 0;
       },
@@ -504,6 +505,7 @@ export class Node {
     if (leader === this.#leader) return;
     this.#leader = leader;
     if (leader !== 0) this.#reads.retry();
+    this.#proposals.leaderChanged();
     this.#leaderRequests.leaderChanged(leader);
   }
 
@@ -586,6 +588,8 @@ export class Node {
     let command = decodeCommand(body);
     if (this.#options.bug === "txn-checked-by-one" && this.#proposals.find(entry.data) === undefined)
       command = withoutRanges(command);
+    if (this.#options.bug === "lease-id-drawn-on-apply" && command.kind === "lease-grant")
+      command = { ...command, id: String(1 + this.#runtime.random.below(1_000_000_000)) };
     const applied = this.#store.apply(command);
     this.#observer?.commandApplied(entry, command, applied);
     this.#leases.applied(command, applied.response);
@@ -626,8 +630,10 @@ export class Node {
     if (this.#held.length > 0) return;
     this.#savingSnapshots++;
     this.#snapshotIndex = this.#applied;
+    this.#runtime.trace("snapshot-begun", { index: this.#applied });
     const data = encodeState({ members: this.#membership.list(), store: this.#store.snapshot() });
-    const meta = this.log.keepSnapshot(this.#applied, this.raft.configuration, data);
+    const index = this.#options.bug === "snapshot-index-behind" ? this.#applied - 1 : this.#applied;
+    const meta = this.log.keepSnapshot(index, this.raft.configuration, data);
     this.#snapshots.save({ meta, data }, () => {
       // The log learns of a snapshot when it is durable; only then may what it replaces go.
       this.#wal.append(undefined, [], meta, { durable: () => this.#snapshotSaved(meta.index) });

@@ -29,6 +29,8 @@ export interface PeersOptions {
   readonly self: MemberId;
   /** datagram: for everything but snapshots and what must not arrive twice. */
   readonly transport: "stream" | "datagram";
+  /** Name of a planted bug, or "". */
+  readonly bug: string;
   /** A message for this member. */
   received(message: PeerMessage): void;
   /** Whether this member has yet to learn who the others are: it then answers whoever speaks to it. */
@@ -102,7 +104,8 @@ export class Peers {
       this.#sendSnapshot(peer, message);
       return;
     }
-    if (this.#datagrams !== undefined && mayRepeat(message)) {
+    const mistaken = this.#options.bug === "proposal-by-datagram" && message.type === "propose";
+    if (this.#datagrams !== undefined && (mayRepeat(message) || mistaken)) {
       this.#datagrams.send(peer.address, message);
       return;
     }

@@ -61,11 +61,16 @@ export class Proposals<T> {
   /** Not handed to raft yet. */
   #unproposed: Pending<T>[] = [];
   #counter = 0;
+  readonly #bug: string;
+  /** For the planted bug: what other members were asked to propose. */
+  #forwarded: Pending<T>[] = [];
 
-  constructor(raft: RaftCore, member: MemberId, incarnation: number) {
+  /** `bug`: name of a planted bug, or "". */
+  constructor(raft: RaftCore, member: MemberId, incarnation: number, bug: string) {
     this.#raft = raft;
     this.#member = member;
     this.#incarnation = incarnation;
+    this.#bug = bug;
   }
 
   /** `body` goes out with the next `flush`. */
@@ -103,9 +108,16 @@ export class Proposals<T> {
     const result = this.#raft.propose(batch.map((pending) => ({ kind: "normal", data: pending.data })));
     if (result.outcome !== "dropped") {
       for (const pending of batch) pending.proposed = true;
+      if (this.#bug === "forwarded-proposed-again") this.#forwarded.push(...batch);
     } else if (result.reason === "too-much-uncommitted") {
       for (const pending of batch) pending.settle(ErrTooManyRequests);
     } else this.#unproposed = batch;
+  }
+
+  leaderChanged(): void {
+    if (this.#forwarded.length === 0) return;
+    this.#unproposed.push(...this.#forwarded.filter((pending) => !pending.settled));
+    this.#forwarded = [];
   }
 
   /** The proposal that an entry with this data came from, if it is one of this incarnation and still waits. */

@@ -46,6 +46,7 @@ interface Batch {
 
 export class Reads {
   readonly #raft: RaftCore;
+  readonly #bug: string;
   readonly #asking: (context: number, again: boolean) => void;
   /** Next context. Never reused, by no incarnation: an answer to an older question must not serve a newer read. */
   #context: number;
@@ -58,16 +59,26 @@ export class Reads {
   /** Waiting for the state machine, oldest first. */
   #confirmed: Batch[] = [];
 
-  /** `asking` is told of each question before it is put to raft, and whether it was put before. */
-  constructor(raft: RaftCore, incarnation: number, asking: (context: number, again: boolean) => void) {
+  /**
+   * `asking` is told of each question before it is put to raft, and whether it was put before. `bug` names a planted
+   * bug, or is "".
+   */
+  constructor(
+    raft: RaftCore,
+    incarnation: number,
+    bug: string,
+    asking: (context: number, again: boolean) => void,
+  ) {
     this.#raft = raft;
+    this.#bug = bug;
     this.#context = incarnation * CONTEXTS + 1;
     this.#asking = asking;
   }
 
   add(deadline: Nanos, ready: ReadReady): Waiting {
     const read = new Read(deadline, ready);
-    this.#open.push(read);
+    if (this.#bug === "read-joins-question" && this.#asked.length > 0) this.#asked.push(read);
+    else this.#open.push(read);
     return read;
   }
 
@@ -103,7 +114,7 @@ export class Reads {
     if (this.#asked.length === 0 || context < this.#firstContext || context >= this.#context) return;
     this.#confirmed.push({ reads: this.#asked, index });
     this.#asked = [];
-    this.applied(applied);
+    this.applied(this.#bug === "read-before-apply" ? index : applied);
   }
 
   /** The state machine has come to `index`. */

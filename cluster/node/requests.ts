@@ -36,6 +36,8 @@ export interface RequestHost {
   readonly applied: number;
   readonly locks: Locks;
   readonly leaderRequests: LeaderRequests;
+  /** Name of a planted bug, or "". */
+  readonly bug: string;
   propose(command: Command, done: ProposalDone<Applied>): void;
   linearizable(ready: ReadReady): void;
   /** The whole state, as snapshots hold it. */
@@ -80,7 +82,7 @@ export class Requests {
       case "txn":
         if (isReadOnly(request))
           this.#query(request, isSerializable(request), caller, reply, () => host.store.readTxn(request));
-        else this.#write(request, caller, reply);
+        else this.#write(this.#decided(request), caller, reply);
         return undefined;
       case "put":
       case "delete-range":
@@ -189,6 +191,16 @@ export class Requests {
     else this.#propose(command, caller, reply);
   }
 
+  /** The transaction itself; for the planted bug, what is left of it once its conditions were looked at here. */
+  #decided(txn: TxnRequest): TxnRequest {
+    if (this.#host.bug !== "compare-before-log") return txn;
+    const { compare } = txn;
+    const outcome = this.#host.store.readTxn({ kind: "txn", compare, success: [], failure: [] });
+    if (outcome.kind === "error") return txn;
+    const operand = outcome.succeeded ? -1 : Number.MAX_SAFE_INTEGER;
+    return { ...txn, compare: [{ key: "\0", target: "mod", result: "greater", operand }] };
+  }
+
   /** Raises the alarm instead of storing what exceeds the quota. */
   #checkSpace(command: Command): StatusError | undefined {
     const { store, self } = this.#host;
@@ -207,7 +219,14 @@ export class Requests {
   }
 
   #propose(command: Command, caller: Caller | undefined, reply: Reply): void {
-    this.#host.propose(caller === undefined ? command : { ...command, caller }, (outcome) => {
+    const refusal =
+      this.#host.bug === "rights-checked-on-arrival" ? this.#host.store.permit(command, caller) : undefined;
+    if (refusal !== undefined) {
+      reply(refusal, this.#host.store.revision);
+      return;
+    }
+    const sure = this.#host.bug === "rights-checked-on-arrival" && caller !== undefined ? "member" : caller;
+    this.#host.propose(sure === undefined ? command : { ...command, caller: sure }, (outcome) => {
       if ("response" in outcome) reply(outcome.response as Answer | StatusError, outcome.revision);
       else reply(outcome, this.#host.store.revision);
     });

@@ -206,7 +206,7 @@ export class Wal {
     this.#disk = disk;
     this.#options = options;
     this.#segments = [...contents.segments];
-    this.incarnation = contents.incarnation + 1;
+    this.incarnation = options.bug === "incarnation-reused" ? 1 : contents.incarnation + 1;
     const marker = contents.markers.at(-1);
     const lastIndex = contents.entries.at(-1)?.index ?? marker?.index ?? 0;
     this.#newest = { hard: contents.hard, marker, lastIndex };
@@ -238,7 +238,7 @@ export class Wal {
     const { overwritten } = contents;
     if (overwritten > 0) this.#options.trace("wal-overwritten", { entries: overwritten });
     const begin = () => this.#write(this.#header(last.sequence), () => this.#syncNames(ready));
-    if (contents.tornBytes === 0) begin();
+    if (contents.tornBytes === 0 || this.#options.bug === "torn-tail-kept") begin();
     else {
       // The tail must be gone before new frames stand in its place: its leftovers could follow on from them.
       file.truncate(contents.length, this.#checked);
@@ -301,7 +301,9 @@ export class Wal {
     this.#waiting = [];
     const { hard } = this.#newest;
     const old = this.#written.hard;
-    if (this.#queue.empty && hard.term === old.term && hard.vote === old.vote) {
+    const unchanged =
+      (hard.term === old.term && hard.vote === old.vote) || this.#options.bug === "term-not-persisted";
+    if (this.#queue.empty && unchanged) {
       this.#tellWritten(waiting);
       tellDurable(waiting);
       this.#next();
@@ -312,6 +314,7 @@ export class Wal {
     const early = this.#options.bug === "ack-before-fsync";
     const synced = () => {
       if (!early) tellDurable(waiting);
+      if (this.#options.bug === "group-commit-overreaches") tellDurable(this.#waiting.splice(0));
       if (this.#length < this.#options.segmentBytes) this.#next();
       else this.#cut(() => this.#next());
     };

@@ -44,7 +44,8 @@ export class Following {
       log.append(conflict === previousIndex + 1 ? entries : entries.slice(conflict - previousIndex - 1));
     }
     // No further than the entries that are known to match: what lies behind them may be another leader's.
-    this.#commitTo(Math.min(message.commit, lastNew), message.term);
+    const known = this.#bug === "commit-unclamped" ? log.lastIndex : lastNew;
+    this.#commitTo(Math.min(message.commit, known), message.term);
     this.answerAppend(message.from, message.term, lastNew);
   }
 

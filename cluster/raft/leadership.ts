@@ -164,6 +164,7 @@ export class Leadership {
         ? { index, term: this.#term, kind: "normal", data: proposal.data }
         : { index, term: this.#term, kind: "config", change: proposal.change, data: proposal.data };
     this.#log.append([entry]);
+    if (this.#bug === "leader-counts-unsynced") this.#tracker.get(this.#id)?.advance(index);
     this.#appendDue = true;
   }
 
@@ -383,7 +384,7 @@ export class Leadership {
     const progress = this.#tracker.get(from);
     if (progress === undefined) return;
     progress.recentActive = true;
-    progress.flowPaused = false;
+    if (!progress.inflight.full || this.#bug !== "window-never-freed") progress.flowPaused = false;
     if (progress.match < this.#log.lastIndex || progress.state === "probe") this.#sendAppend(progress, true);
     if (context > progress.readPosition) {
       progress.readPosition = context;
@@ -442,7 +443,8 @@ export class Leadership {
     // The leader is a quorum by itself.
     if (position === Number.MAX_SAFE_INTEGER) return true;
     const sentAt = this.#reads.roundSentAt(position);
-    return sentAt !== undefined && this.#ticks - sentAt < this.#options.electionTicks - 1;
+    const most = (this.#bug === "lease-read-too-long" ? 3 : 1) * this.#options.electionTicks - 1;
+    return sentAt !== undefined && this.#ticks - sentAt < most;
   }
 
   #confirmReads(): void {
@@ -481,12 +483,13 @@ export class Leadership {
     // It has one election timeout to succeed.
     this.#electionElapsed = 0;
     this.#options.trace({ kind: "transfer-started", term: this.#term, to });
-    if (progress.match === this.#log.lastIndex) this.#sendTimeoutNow();
+    const caughtUp = progress.match === this.#log.lastIndex || this.#bug === "transfer-before-caught-up";
+    if (caughtUp) this.#sendTimeoutNow();
     else this.#sendAppend(progress, true);
   }
 
   #sendTimeoutNow(): void {
-    this.#leaseVoid = true;
+    this.#leaseVoid = this.#bug !== "lease-survives-transfer";
     this.#outbox.send({ type: "timeout-now", from: this.#id, to: this.#transferee, term: this.#term });
   }
 

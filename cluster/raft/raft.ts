@@ -48,7 +48,7 @@ class Raft implements RaftCore {
   readonly #id: MemberId;
   readonly #log: RaftLog;
   readonly #tracker: Tracker;
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #following: Following;
   readonly #bug: string;
 
@@ -75,7 +75,8 @@ class Raft implements RaftCore {
     this.#term = options.hard.term;
     this.#vote = options.hard.vote;
     this.#log = new RaftLog(options.storage, options.hard.commit, options.applied, options.bug);
-    this.#tracker = new Tracker(options.maxInflightMessages, options.bug === "quorum-half");
+    this.#outbox = new Outbox(options.bug);
+    this.#tracker = new Tracker(options.maxInflightMessages, options.bug);
     this.#tracker.setConfiguration(this.#replayConfiguration(), this.#log.lastIndex + 1);
     this.#following = new Following(options, this.#log, this.#outbox);
     this.#given = { hard: options.hard, role: "follower", leader: 0 };
@@ -130,7 +131,7 @@ class Raft implements RaftCore {
 
   /** Moves to `term`, and forgets whatever belongs to a role. A vote is given for a whole term. */
   #reset(term: Term): void {
-    if (term !== this.#term) {
+    if (term !== this.#term || this.#bug === "vote-forgotten") {
       this.#term = term;
       this.#vote = 0;
     }
@@ -138,6 +139,7 @@ class Raft implements RaftCore {
     this.#leadership = undefined;
     this.#electionElapsed = 0;
     this.#drawElectionTimeout();
+    if (this.#bug === "pre-vote-counts" && this.#role === "pre-candidate") return;
     this.#tracker.resetVotes();
   }
 
@@ -162,7 +164,7 @@ class Raft implements RaftCore {
 
   #becomeCandidate(): void {
     this.#reset(this.#term + 1);
-    this.#vote = this.#id;
+    this.#vote = this.#bug === "self-vote-forgotten" ? 0 : this.#id;
     this.#become("candidate", "become-candidate");
   }
 
@@ -236,7 +238,14 @@ class Raft implements RaftCore {
 
   /** Also the way a candidate votes for itself: the vote counts when it is durable. */
   #answerVote(type: "vote" | "pre-vote", to: MemberId, term: Term, reject: boolean): void {
-    this.#outbox.sendAfterSync({ type: `${type}-response`, from: this.#id, to, term, reject });
+    const early = this.#bug === "vote-before-fsync" && to !== this.#id;
+    this.#outbox[early ? "send" : "sendAfterSync"]({
+      type: `${type}-response`,
+      from: this.#id,
+      to,
+      term,
+      reject,
+    });
   }
 
   /** Has it lately promised a leader to elect nobody else (dissertation, 4.2.3)? */
@@ -287,8 +296,9 @@ class Raft implements RaftCore {
     const pre = message.type === "pre-vote-response";
     if (this.#role !== (pre ? "pre-candidate" : "candidate")) return;
     // Consent to an earlier pre-vote says nothing about this one.
-    if (pre && !message.reject && message.term !== this.#term + 1) return;
-    this.#tracker.recordVote(message.from, !message.reject);
+    const stale = pre && !message.reject && message.term !== this.#term + 1;
+    if (stale && this.#bug !== "stale-pre-votes-count") return;
+    this.#tracker.recordVote(message.from, !message.reject || this.#bug === "refusal-counts");
     const result = this.#tracker.voteResult();
     if (result === "lost") {
       this.#options.trace({ kind: pre ? "pre-vote-lost" : "vote-lost", term: this.#term });
@@ -356,7 +366,12 @@ class Raft implements RaftCore {
     } else if (message.type === "append" || message.type === "heartbeat") {
       // The paper's rule (5.1 and figure 2: refuse, and tell the current term). This member was cut off, and its term
       // grew; its vote requests may be refused unseen, or it may have no vote, so that it would be stuck for ever.
-      this.#following.answerAppend(message.from, this.#term, 0);
+      if (this.#bug === "old-leader-obeyed") this.#stepTerm(message);
+      else this.#following.answerAppend(message.from, this.#term, 0);
+    } else if (message.type === "vote-response" && this.#bug === "stale-votes-count") {
+      this.#onVoteResponse(message);
+    } else if (message.type === "append-response" && this.#bug === "stale-acks-count") {
+      this.#leadership?.onAppendResponse(message);
     }
   }
 
@@ -486,6 +501,7 @@ class Raft implements RaftCore {
     // A newer one may have come in since.
     if (meta?.index !== index) return;
     this.#log.stableSnapshot();
+    if (this.#bug === "snapshot-keeps-membership") return;
     this.#tracker.setConfiguration(meta.configuration, this.#log.lastIndex + 1);
   }
 

@@ -6,7 +6,7 @@ import { agreedIndex, jointVoteResult, quorumSize, type VoteResult, voteResult }
 
 export class Tracker {
   readonly #maxInflight: number;
-  readonly #halfQuorum: boolean;
+  readonly #bug: string;
   readonly #scratch: number[] = [];
   #voters: readonly Progress[] = [];
   #outgoing: readonly Progress[] = [];
@@ -16,10 +16,10 @@ export class Tracker {
   /** Voters of either half and learners, by ascending id; this member is among them if it belongs to the cluster. */
   members: readonly Progress[] = [];
 
-  /** `halfQuorum`: the planted bug "quorum-half". */
-  constructor(maxInflight: number, halfQuorum: boolean) {
+  /** `bug`: name of a planted bug, or "". */
+  constructor(maxInflight: number, bug: string) {
     this.#maxInflight = maxInflight;
-    this.#halfQuorum = halfQuorum;
+    this.#bug = bug;
   }
 
   /** Puts a configuration in force. Members that stay keep their progress; new ones are probed from `next`. */
@@ -41,10 +41,13 @@ export class Tracker {
     }
     this.configuration = configuration;
     this.members = members;
-    this.#voters = configuration.voters.map((id) => this.get(id)!);
+    const { voters, learners } = configuration;
+    const counted = this.#bug === "learners-count" ? [...voters, ...learners] : voters;
+    this.#voters = counted.map((id) => this.get(id)!);
     this.#outgoing = configuration.votersOutgoing.map((id) => this.get(id)!);
-    this.#needed = quorumSize(this.#voters.length, this.#halfQuorum);
-    this.#outgoingNeeded = quorumSize(this.#outgoing.length, this.#halfQuorum);
+    const half = this.#bug === "quorum-half";
+    this.#needed = quorumSize(this.#voters.length, half);
+    this.#outgoingNeeded = quorumSize(this.#outgoing.length, half);
   }
 
   get(member: MemberId): Progress | undefined {

@@ -5,7 +5,7 @@ import type { Plan } from "../../src/plan.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { World } from "../../src/runtime/world.ts";
 import type { KvApi } from "../api.ts";
-import { type Connected, connect } from "../node/client.ts";
+import { type Connected, type ConnectOptions, connect } from "../node/client.ts";
 import type { Member } from "../node/membership.ts";
 import { Node, type NodeOptions } from "../node/node.ts";
 import type { MemberRequest, MemberResponse } from "../node/protocol.ts";
@@ -18,7 +18,7 @@ import type { SimulatedNetwork, Spoil } from "./network.ts";
 /** The host that all clients live on. */
 const CLIENTS = "clients";
 /** How long the cluster's own requests (probes, changes of membership) wait for an answer. */
-const OWN_TIMEOUT: Nanos = 2 * SECOND;
+const OPERATOR: ConnectOptions = { timeout: 2 * SECOND, bug: "", caller: "member" };
 
 /** What a fault is told that aimed at a node of the core. */
 const SPARED = "spared: it belongs to the core that has to recover";
@@ -98,7 +98,10 @@ export class SimulatedCluster implements Cluster<KvApi> {
   }
 
   api(node: NodeId): KvApi {
-    const connected = this.#connect(node, Math.round(this.#plan.timeout * SECOND), this.#plan.bug);
+    const connected = this.#connect(node, {
+      timeout: Math.round(this.#plan.timeout * SECOND),
+      bug: this.#plan.bug,
+    });
     // Where messages are copied, requests cannot be recognised.
     return this.#plan.network.codec ? connected : this.#truth.overhear(connected, node);
   }
@@ -160,14 +163,14 @@ export class SimulatedCluster implements Cluster<KvApi> {
     });
   }
 
-  #connect(node: NodeId, timeout: Nanos, bug: string): Connected {
-    return connect(this.#network.clientEndpoint(CLIENTS), this.#world.tester, node, { timeout, bug });
+  #connect(node: NodeId, options: ConnectOptions = OPERATOR): Connected {
+    return connect(this.#network.clientEndpoint(CLIENTS), this.#world.tester, node, options);
   }
 
   /** A write that leaves no trace in the store: a lease, granted and revoked. Tries until it succeeds. */
   async #probe(node: NodeId): Promise<void> {
     for (;;) {
-      const api = this.#connect(node, OWN_TIMEOUT, "");
+      const api = this.#connect(node);
       try {
         const { id } = await api.request({ kind: "lease-grant", id: "0", ttl: 60 });
         await api.request({ kind: "lease-revoke", id });
@@ -191,7 +194,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
     let refusal: unknown = new Error("no node is running");
     for (const node of nodes) {
       if (this.#machine(node).host.state !== "running") continue;
-      const api = this.#connect(node, OWN_TIMEOUT, "");
+      const api = this.#connect(node);
       try {
         return await api.member(request);
       } catch (error) {
@@ -341,7 +344,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
     let refusal: unknown = new Error("no node is running");
     for (const node of this.#byRank()) {
       if (this.#machine(node).host.state !== "running") continue;
-      const api = this.#connect(node, OWN_TIMEOUT, "");
+      const api = this.#connect(node);
       try {
         const { header } = await api.request({ kind: "range", key: "\0", countOnly: true });
         const revision = header.revision - keep;

@@ -3,7 +3,8 @@
  * a definite failure never, by no member and at no later time. Only a simulator can look at both ends.
  *
  * A request is followed from the client's hands to the log by identity: unless messages pass through their wire
- * format, the very object that a client sends is what a member proposes.
+ * format, the very object that a client sends is what a member proposes. A member adds the caller to what it proposes
+ * for one, so that requests of users are not followed.
  */
 import type { Anomaly, Verdict } from "../../src/checker.ts";
 import type { NodeId } from "../../src/history/op.ts";
@@ -54,7 +55,10 @@ export class GroundTruth {
   /** The same door to a node, with an ear at it. */
   overhear(api: KvApi, node: NodeId): KvApi {
     return {
-      request: (request) => (isWrite(request) ? this.#follow(api, node, request) : api.request(request)),
+      request: (request, caller) =>
+        isWrite(request) && caller === undefined
+          ? this.#follow(api, node, request)
+          : api.request(request, caller),
       watch: (request, handlers) => api.watch(request, handlers),
       close: () => api.close(),
     };
