@@ -4,8 +4,8 @@ import type { Operation } from "../src/history/history.ts";
 import type { Plan } from "../src/plan.ts";
 import type { RunResult } from "../src/result.ts";
 import type { FinishedRun } from "../src/store/run-directory.ts";
-import { version } from "../src/version.ts";
 import { type Chart, charts, drawn } from "./charts.ts";
+import { htmlDocument } from "./document.ts";
 import { type FaultSpan, faultSpans, tellSpan } from "./fault-spans.ts";
 import { type Content, Html, html, shortened, shown } from "./html.ts";
 import { membersOf, reigns } from "./leadership.ts";
@@ -50,8 +50,13 @@ ${messages}
 ${chartsSection(figures, svgs, colours, colourOf)}
 ${faultsSection(run, scene, colourOf)}
 ${planSection(run)}`;
-  return page(title(run), styleSheet(colours), navigation(story !== undefined, messages !== undefined), body)
-    .text;
+  return htmlDocument({
+    title: title(run),
+    style: styleSheet(colours),
+    navigation: navigation(story !== undefined, messages !== undefined),
+    body,
+    script: script(),
+  });
 }
 
 function sceneOf(run: FinishedRun): Scene {
@@ -68,29 +73,6 @@ function coloursOf(run: FinishedRun, scene: Scene): FaultColour[] {
     fault,
     colour: safeColour(summaries.find((summary) => summary.fault === fault)?.colour),
   }));
-}
-
-function page(name: string, style: string, nav: Html, body: Html): Html {
-  // The policy forbids every request and every script but the page's own, should a value ever slip through.
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-report'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>${name}</title>
-<style>${new Html(style)}</style>
-</head>
-<body>
-${nav}
-<main>${body}
-<footer>Written by Faultline ${version}. This file is complete: it loads nothing.</footer>
-</main>
-<script nonce="report">${script()}</script>
-</body>
-</html>
-`;
 }
 
 function title({ plan, result }: FinishedRun): string {

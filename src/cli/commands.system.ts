@@ -262,7 +262,8 @@ describe("a failure", () => {
 
   it("of every planted bug is counted in the zoo", () => {
     const file = join(home, "zoo.json");
-    const few = ["--starts", "2", "--shrink-budget", "0", "--json", file];
+    const page = join(home, "zoo.html");
+    const few = ["--starts", "2", "--shrink-budget", "0", "--control", "1", "--json", file, "--page", page];
     expect(
       faultline(["zoo", "txn-sees-own-puts", "lock-skips-queue", ...few, "--require", "100"]),
     ).toMatchObject({
@@ -271,7 +272,12 @@ describe("a failure", () => {
         /^2 of 2 bugs found by most starts \(2 by all\), 2 of them by what clients saw/m,
       ),
     });
-    const { rows } = JSON.parse(readFileSync(file, "utf8"));
+    const { rows, controls } = JSON.parse(readFileSync(file, "utf8"));
+    expect(controls.map((control: { name: string; workload: string }) => control.workload)).toEqual([
+      "bank",
+      "lock",
+    ]);
+    expect(readFileSync(page, "utf8")).toContain("2 controls without a bug raised no false alarm");
     expect(rows).toMatchObject([
       { bug: "txn-sees-own-puts", starts: 2, found: 2, seen: 2, checkers: expect.arrayContaining(["bank"]) },
       { bug: "lock-skips-queue", starts: 2, found: 2, seen: 2 },
@@ -289,7 +295,18 @@ describe("a failure", () => {
     });
     // Only an invariant sees it, so no start can see it with its eyes closed.
     expect(
-      faultline(["zoo", "ack-before-fsync", "--starts", "1", "--limit", "1", "--shrink-budget", "0"]).out,
+      faultline([
+        "zoo",
+        "ack-before-fsync",
+        "--starts",
+        "1",
+        "--limit",
+        "1",
+        "--shrink-budget",
+        "0",
+        "--control",
+        "0",
+      ]).out,
     ).toMatch(/, 0 of them by what clients saw/);
   });
 

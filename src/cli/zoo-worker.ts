@@ -1,17 +1,15 @@
 /** What a process of a hunt does. Processes and not threads, because CPU time is counted by process. */
 import { cpuUsage } from "node:process";
-import { findBug } from "../../cluster/bugs.ts";
 import type { Plan } from "../plan.ts";
-import { UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import { type Run, run } from "../runner/run.ts";
 import { sizeOf } from "../shrink/script.ts";
 import { shrink } from "../shrink/shrink.ts";
-import { type Hunt, hunt } from "../zoo/hunt.ts";
+import { type Hunt, hunt, type Quarry } from "../zoo/hunt.ts";
 import type { Bones } from "../zoo/matrix.ts";
 
 export interface HuntTask {
-  readonly bug: string;
+  readonly quarry: Quarry;
   readonly first: number;
   /** CPU-seconds. */
   readonly limit: number;
@@ -33,9 +31,7 @@ function cpu(): number {
   return (user + system) / 1e6;
 }
 
-export default async function huntBug({ bug, first, limit, shrinkBudget }: HuntTask): Promise<HuntResult> {
-  const quarry = findBug(bug);
-  if (quarry === undefined) throw new UsageError(`bug ${bug} is unknown`);
+export default async function huntBug({ quarry, first, limit, shrinkBudget }: HuntTask): Promise<HuntResult> {
   const hunted = await hunt(quarry, { first, limit, run: play, cpu });
   const sighting = hunted.seen ?? hunted.found;
   if (sighting === undefined || shrinkBudget === 0) return { ...hunted, shrunk: undefined };

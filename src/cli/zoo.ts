@@ -5,10 +5,12 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import pc from "picocolors";
 import Tinypool from "tinypool";
-import { type PlantedBug, plantedBugs } from "../../cluster/bugs.ts";
+import { equivalentMutants, type PlantedBug, plantedBugs } from "../../cluster/bugs.ts";
+import { renderZoo } from "../../reports/zoo-page.ts";
 import { UsageError } from "../plan.ts";
 import { lookUp } from "../registry.ts";
-import { type Row, row, type Score, score } from "../zoo/matrix.ts";
+import type { Quarry } from "../zoo/hunt.ts";
+import { type Control, control, type Row, row, type Score, score } from "../zoo/matrix.ts";
 import { natural } from "./plan-options.ts";
 import { Status } from "./status.ts";
 import { jobsOf } from "./sweep.ts";
@@ -20,7 +22,9 @@ interface ZooFlags {
   readonly shrinkBudget: string;
   readonly jobs?: string;
   readonly require: string;
+  readonly control: string;
   readonly json?: string;
+  readonly page?: string;
 }
 
 /** Between the first seeds of two starts: no start reaches the next. */
@@ -45,35 +49,45 @@ export function zooCommand(): Command {
     )
     .option("--jobs <count>", "processes; one per core unless given")
     .option("--require <percent>", "exit 1 unless so many of the bugs are found by most starts", "0")
+    .option("--control <seconds>", "CPU-seconds for each plan without a bug; 0 for no controls", "20")
     .option("--json <file>", "write the matrix there as JSON")
+    .option("--page <file>", "write it there as a page")
     .addHelpText("after", EXAMPLES)
     .action(async (names: readonly string[], flags: ZooFlags) => {
       const bugs = names.length === 0 ? plantedBugs : names.map((name) => lookUp("bug", name, plantedBugs));
       const required = natural("--require", flags.require, 0);
       if (required > 100) throw new UsageError(`--require: ${required} is more than 100 %`);
-      if (flags.json !== undefined) requireWritable(flags.json);
-      const rows = await hunts(bugs, {
+      for (const name of ["json", "page"] as const) requireWritable(name, flags[name]);
+      const settings: Settings = {
         starts: natural("--starts", flags.starts, 1),
         limit: natural("--limit", flags.limit, 1),
         shrinkBudget: natural("--shrink-budget", flags.shrinkBudget, 0),
+        control: natural("--control", flags.control, 0),
         jobs: jobsOf(flags),
-      });
+      };
+      // What is equivalent to no bug at all belongs to the whole zoo, not to some of its animals.
+      const { rows, controls } = await hunts(bugs, names.length === 0 ? equivalentMutants : [], settings);
       const total = score(rows);
       stdout.write(`\n${summary(total, rows)}\n`);
       if (flags.json !== undefined)
-        writeFileSync(flags.json, `${JSON.stringify({ rows, score: total }, null, 2)}\n`);
+        writeFileSync(flags.json, `${JSON.stringify({ rows, controls, score: total }, null, 2)}\n`);
+      if (flags.page !== undefined)
+        writeFileSync(flags.page, renderZoo({ bugs, rows, controls, score: total }));
       const enough = 100 * total.mostly >= required * total.bugs;
+      const alarms = controls.filter(({ alarm }) => alarm !== undefined).length;
+      if (controls.length > 0) stdout.write(`${controlSummary(controls)}\n`);
       if (!enough) stdout.write(`${pc.red("too few")}: ${required} % were required\n`);
-      process.exitCode = enough ? 0 : 1;
+      process.exitCode = enough && alarms === 0 ? 0 : 1;
     });
 }
 
 /** Throws UsageError if the file could not be written at the end, which may be hours away. What it holds stays. */
-function requireWritable(file: string): void {
+function requireWritable(option: string, file: string | undefined): void {
+  if (file === undefined) return;
   try {
     closeSync(openSync(file, "a"));
   } catch (error) {
-    throw new UsageError(`--json: ${file} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
+    throw new UsageError(`--${option}: ${file} cannot be written: ${(error as NodeJS.ErrnoException).code}`);
   }
 }
 
@@ -81,11 +95,22 @@ interface Settings {
   readonly starts: number;
   readonly limit: number;
   readonly shrinkBudget: number;
+  /** CPU-seconds for each control; 0 for none. */
+  readonly control: number;
   readonly jobs: number;
 }
 
-/** Hunts all bugs and prints a row as soon as it is whole, in the order of the table. */
-async function hunts(bugs: readonly PlantedBug[], settings: Settings): Promise<readonly Row[]> {
+interface Matrix {
+  readonly rows: readonly Row[];
+  readonly controls: readonly Control[];
+}
+
+/** Hunts all bugs, then nothing in the same plans, and prints a row as soon as it is whole, in the order of the table. */
+async function hunts(
+  bugs: readonly PlantedBug[],
+  equivalent: readonly Quarry[],
+  settings: Settings,
+): Promise<Matrix> {
   const { starts, limit, shrinkBudget, jobs } = settings;
   const pool = new Tinypool({
     filename: fileURLToPath(new URL("./zoo-worker.js", import.meta.url)),
@@ -94,23 +119,27 @@ async function hunts(bugs: readonly PlantedBug[], settings: Settings): Promise<r
     maxThreads: jobs,
   });
   const status = new Status();
+  const controlled = settings.control === 0 ? [] : [...withoutBugs(bugs), ...equivalent];
+  const all = bugs.length * starts + controlled.length;
   let done = 0;
-  const begin = async (bug: string, start: number): Promise<HuntResult> => {
-    const task: HuntTask = {
-      bug,
-      first: start * STRIDE,
-      limit,
-      shrinkBudget: start === 0 ? shrinkBudget : 0,
-    };
+  const begin = async (task: HuntTask): Promise<HuntResult> => {
     const result: HuntResult = await pool.run(task);
     done++;
-    status.update(() => `${done} of ${bugs.length * starts} hunts`);
+    status.update(() => `${done} of ${all} hunts`);
     return result;
   };
-  const hunting = bugs.map((bug) =>
-    Promise.all(Array.from({ length: starts }, (_, start) => begin(bug.name, start))),
+  const hunting = bugs.map((quarry) =>
+    Promise.all(
+      Array.from({ length: starts }, (_, start) =>
+        begin({ quarry, first: start * STRIDE, limit, shrinkBudget: start === 0 ? shrinkBudget : 0 }),
+      ),
+    ),
+  );
+  const watching = controlled.map((quarry) =>
+    begin({ quarry, first: 0, limit: settings.control, shrinkBudget: 0 }),
   );
   const rows: Row[] = [];
+  const controls: Control[] = [];
   try {
     stdout.write(pc.bold(line("bug", "found", "seen", "CPU-seconds", "seeds", "shrunk to", "found by")));
     for (const [i, bug] of bugs.entries()) {
@@ -120,13 +149,44 @@ async function hunts(bugs: readonly PlantedBug[], settings: Settings): Promise<r
       status.clear();
       stdout.write(rowLine(one));
     }
-    return rows;
+    for (const [i, quarry] of controlled.entries()) {
+      const one = control(quarry, (await watching[i]) as HuntResult);
+      controls.push(one);
+      status.clear();
+      stdout.write(controlLine(one));
+    }
+    return { rows, controls };
   } finally {
     status.clear();
     // A hunt that fails takes the others with it; their complaints would hide the first.
-    for (const rest of hunting) rest.catch(() => {});
+    for (const rest of [...hunting, ...watching]) rest.catch(() => {});
     await pool.destroy();
   }
+}
+
+/** The plans of the bugs, each once, with none switched on. */
+function withoutBugs(bugs: readonly PlantedBug[]): readonly Quarry[] {
+  const plans = bugs.map(({ workload, plan }): Quarry => ({ name: "", workload, ...(plan && { plan }) }));
+  return [...new Map(plans.map((quarry) => [JSON.stringify(quarry), quarry])).values()];
+}
+
+function controlLine({ name, workload, seeds, cpuSeconds, alarm }: Control): string {
+  const verdict = alarm === undefined ? "all valid" : pc.red(`false alarm at seed ${alarm.seed}`);
+  return line(
+    `${name}, ${workload}`,
+    alarm === undefined ? "0" : "1",
+    "",
+    cpuSeconds.toFixed(1),
+    String(seeds),
+    verdict,
+    alarm?.checkers.join(", ") ?? "",
+  );
+}
+
+function controlSummary(controls: readonly Control[]): string {
+  const seeds = controls.reduce((sum, control) => sum + control.seeds, 0);
+  const alarms = controls.filter(({ alarm }) => alarm !== undefined).length;
+  return `${seeds} runs of ${controls.length} plans without a bug: ${alarms === 0 ? "no false alarm" : pc.red(`${alarms} false alarms`)}`;
 }
 
 function rowLine({ bug, starts, found, seen, cpuSeconds, seeds, shrunk, checkers }: Row): string {

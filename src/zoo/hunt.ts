@@ -6,6 +6,7 @@ import { resolvePlan } from "../runner/swarm.ts";
 
 /** What a hunt looks for, and where. */
 export interface Quarry {
+  /** "" for a build without a bug, in which nothing must be found. */
   readonly name: string;
   readonly workload: string;
   /** What a plan has to say beyond the workload's name for the bug to be able to show. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parsePlan } from "../plan.ts";
 import type { Hunt, Sighting } from "./hunt.ts";
-import { estimate, median, row, score } from "./matrix.ts";
+import { control, estimate, median, row, score } from "./matrix.ts";
 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
 const sighting = (cpuSeconds: number, ...checkers: string[]): Sighting => ({
@@ -61,6 +61,15 @@ describe("the matrix", () => {
       seen: 1,
       cpuSeconds: { median: 2, low: 2, high: 60 },
       checkers: ["raft-invariants", "linearizable"],
+    });
+  });
+
+  it("holds whatever is found without a bug against the tester", () => {
+    const clean = { name: "", workload: "kv" };
+    expect(control(clean, hunted(20)).alarm).toBeUndefined();
+    expect(control(clean, hunted(4, sighting(4, "linearizable")))).toMatchObject({
+      name: "no bug",
+      alarm: { seed: 0, checkers: ["linearizable"] },
     });
   });
 

@@ -30,6 +30,16 @@ export interface Row {
   readonly shrunk: Bones | undefined;
 }
 
+/** A build without a bug, or with a mutation that breaks no promise, under the same plans: nothing must be found. */
+export interface Control {
+  readonly name: string;
+  readonly workload: string;
+  readonly seeds: number;
+  readonly cpuSeconds: number;
+  /** A false alarm: the checkers that objected and the seed; undefined if all was well. */
+  readonly alarm: { readonly seed: number; readonly checkers: readonly string[] } | undefined;
+}
+
 export interface Score {
   readonly bugs: number;
   /** Bugs that every start found. */
@@ -58,6 +68,12 @@ export function row(quarry: Quarry, hunts: readonly Hunt[], shrunk: Bones | unde
     ],
     shrunk,
   };
+}
+
+export function control(quarry: Quarry, { seeds, cpuSeconds, found }: Hunt): Control {
+  const { name, workload } = quarry;
+  const alarm = found && { seed: found.plan.seed, checkers: found.checkers };
+  return { name: name === "" ? "no bug" : name, workload, seeds, cpuSeconds, alarm };
 }
 
 export function score(rows: readonly Row[]): Score {
