@@ -2,6 +2,7 @@
 import type { PlanInput } from "../plan.ts";
 import type { RunResult } from "../result.ts";
 import type { Run } from "../runner/run.ts";
+import { type Failure, failureOf } from "../shrink/failure.ts";
 import { tryPlan } from "./trial.ts";
 
 export interface SweepTask {
@@ -20,6 +21,8 @@ export interface SeedResult
   readonly seed: number;
   /** Checkers that found something. */
   readonly found: readonly string[];
+  /** Its signature, if it is invalid for a reason that has one. */
+  readonly failure: Failure | undefined;
 }
 
 /** One seed; says which it was if the harness breaks. */
@@ -39,7 +42,18 @@ export default async function sweepSeeds(task: SweepTask): Promise<readonly Seed
     const found = verdicts
       .filter((verdict) => verdict.validity === "invalid")
       .map((verdict) => verdict.checker);
-    results.push({ seed, validity, vacuous, summary, counts, faults, reached, traceHash, found });
+    results.push({
+      seed,
+      validity,
+      vacuous,
+      summary,
+      counts,
+      faults,
+      reached,
+      traceHash,
+      found,
+      failure: failureOf(result),
+    });
     if (task.stop && validity !== "valid") break;
   }
   return results;

@@ -12,6 +12,7 @@ import { exitCode } from "../result.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { toothlessFaults, unreachedSites } from "./coverage.ts";
 import { execute } from "./execute.ts";
+import { findings, tellFinding } from "./findings.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { addPlanOptions, natural, type PlanFlags, planInput, storeOption } from "./plan-options.ts";
 import { printResult } from "./print.ts";
@@ -190,6 +191,11 @@ async function conclude(
   const reachable = sitesOf(workload).length;
   stdout.write(`${reachable - unreached.length} of ${reachable} sites reached`);
   stdout.write(unreached.length > 0 ? `; never: ${unreached.map((site) => site.name).join(", ")}\n` : "\n");
+  const bugs = findings(results);
+  if (bugs.length > 0)
+    stdout.write(
+      `\n${bugs.length === 1 ? "one finding" : `${bugs.length} findings`}:\n${bugs.map(tellFinding).join("")}`,
+    );
   const worst =
     results.find((result) => result.validity === "invalid") ??
     results.find((result) => result.validity === "unknown");
