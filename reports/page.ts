@@ -4,6 +4,7 @@ import type { Operation } from "../src/history/history.ts";
 import type { Plan } from "../src/plan.ts";
 import type { RunResult } from "../src/result.ts";
 import type { FinishedRun } from "../src/store/run-directory.ts";
+import { certify } from "./certificate.ts";
 import { type Chart, charts, drawn } from "./charts.ts";
 import { htmlDocument } from "./document.ts";
 import { type FaultSpan, faultSpans, tellSpan } from "./fault-spans.ts";
@@ -203,7 +204,7 @@ function anomalyList(run: FinishedRun, verdict: Verdict): Html | undefined {
   const told = verdict.anomalies.slice(0, MOST_ANOMALIES);
   const left = verdict.anomalies.length - told.length;
   return html`<details><summary>${counted(verdict.anomalies.length, "anomaly", "anomalies")} told</summary><ol>
-${told.map((anomaly) => html`<li><b>${anomaly.name}</b> <span class="muted">(${anomaly.guarantee})</span><br>${shortened(anomaly.explanation, 2_000)}${witnessLinks(run, anomaly)}</li>`)}</ol>${left > 0 ? html`<p class="muted">and ${left} more.</p>` : undefined}</details>`;
+${told.map((anomaly) => html`<li><b>${anomaly.name}</b> <span class="muted">(${anomaly.guarantee})</span><br>${shortened(anomaly.explanation, 2_000)}${witnessLinks(run, anomaly)}${certificateOf(run, verdict, anomaly)}</li>`)}</ol>${left > 0 ? html`<p class="muted">and ${left} more.</p>` : undefined}</details>`;
 }
 
 function witnessLinks(run: FinishedRun, anomaly: Anomaly): Content {
@@ -211,6 +212,14 @@ function witnessLinks(run: FinishedRun, anomaly: Anomaly): Content {
   return witness.length === 0
     ? undefined
     : html`<br>${witness.map((op) => html`${jump(op.invokeIndex, `${op.f} of process ${op.process}`)} `)}`;
+}
+
+/** The proof for a machine, if there is one. */
+function certificateOf(run: FinishedRun, verdict: Verdict, anomaly: Anomaly): Html | undefined {
+  const certificate = certify(run.history, verdict, anomaly);
+  return certificate === undefined
+    ? undefined
+    : html`<details><summary>Certified: a second program, which knows nothing of this checker, has tried every order of these ${counted(certificate.operations.length, "operation")}, and none explains them</summary><pre>${JSON.stringify(certificate)}</pre></details>`;
 }
 
 function chartsSection(

@@ -132,9 +132,11 @@ class LockClient implements Client<LockSignature> {
     const api = this.#api;
     const lease = await grantKept(api, this.#runtime, ttl);
     try {
-      const granted = await this.#waitForLock(lease.id);
-      if (granted === undefined) return await this.#giveUp(lease.id, "gave up waiting");
-      const { key: ownership, revision: fence } = granted;
+      const ownership = await this.#waitForLock(lease.id);
+      if (ownership === undefined) return await this.#giveUp(lease.id, "gave up waiting");
+      const { kvs } = await api.request({ kind: "range", key: ownership });
+      const fence = kvs[0]?.createRevision;
+      if (fence === undefined) return await this.#giveUp(lease.id, "the ownership was gone at once");
       this.#held = { lease: lease.id, ownership, fence };
       return ok({ lease: lease.id, ownership, fence, ttl: lease.ttl, renewed: lease.renewed });
     } finally {
@@ -142,14 +144,14 @@ class LockClient implements Client<LockSignature> {
     }
   }
 
-  /** The ownership; undefined once patience has run out. */
-  #waitForLock(lease: string): Promise<{ readonly key: string; readonly revision: number } | undefined> {
+  /** The ownership key; undefined once patience has run out. */
+  #waitForLock(lease: string): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
       const patience = this.#runtime.timer(this.#patience, () => resolve(undefined));
       this.#api.request({ kind: "lock", name: LOCK, lease }).then(
-        (granted) => {
+        ({ key }) => {
           patience.cancel();
-          resolve(granted);
+          resolve(key);
         },
         (error: unknown) => {
           patience.cancel();

@@ -173,8 +173,7 @@ export class Locks {
       }
       const { key, revision } = attempt;
       const found = this.#host.store.range({ kind: "range", key });
-      const gone = found.kind !== "range" || found.kvs[0]?.createRevision !== revision;
-      if (gone && this.#host.bug !== "lock-outlives-lease") {
+      if (found.kind !== "range" || found.kvs[0]?.createRevision !== revision) {
         this.#end(attempt, ErrSessionExpired);
         return;
       }
