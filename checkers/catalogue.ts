@@ -8,12 +8,12 @@ import type { Json, Signature } from "../src/history/op.ts";
 import { type BankCheckerOptions, type BankSignature, balancesIn, bankChecker } from "./bank.ts";
 import { causalReverse } from "./causal-reverse.ts";
 import { counter } from "./counter.ts";
+import { etcdChecker } from "./etcd.ts";
 import { g2 } from "./g2.ts";
 import { independent } from "./independent.ts";
 import { asCalled, linearizable, type ObjectCall } from "./linearizable.ts";
 import { longFork } from "./long-fork.ts";
 import { type CounterCall, counter as sum } from "./models/counter.ts";
-import { etcd } from "./models/etcd.ts";
 import { kv } from "./models/kv.ts";
 import { type MultiRegisterCall, multiRegister, type RegisterStep } from "./models/multi-register.ts";
 import { fencedMutex, type MutexCall, mutex, ownedMutex, reentrantMutex } from "./models/mutex.ts";
@@ -161,10 +161,11 @@ export const specifications: readonly Specification[] = [
   },
   {
     name: "etcd",
-    summary: "linearizable: all keys of a store with etcd's revisions, transactions, ranges and leases",
-    functions: ["txn", "grant", "revoke"],
-    fits: () => false,
-    checker: () => linearizable(etcd(), asCalled),
+    summary:
+      "all keys of a store with etcd's revisions, transactions, ranges, deletes, leases and compaction, replayed",
+    functions: ["range", "put", "delete", "txn", "compact", "grant", "revoke"],
+    fits: (history) => ["range", "grant", "revoke"].some((f) => history.columns.functions.includes(f)),
+    checker: ({ init }) => untyped(etcdChecker(typeof init === "number" ? init : 1)),
   },
   {
     name: "fifo-queue",

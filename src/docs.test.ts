@@ -289,6 +289,9 @@ describe("docs/checkers.md", () => {
   const sources: { readonly [checker: string]: readonly string[] } = {
     linearizable: ["checkers/linearizable/explanation.ts", "checkers/models/mutex.ts"],
     revisions: ["checkers/revisions.ts"],
+    etcd: ["order", "mismatch", "execution", "leases", "replay", "compaction"].map(
+      (file) => `checkers/etcd/${file}.ts`,
+    ),
     watch: ["checkers/judged-watch.ts", "checkers/watch-log.ts"],
     "mutual-exclusion": ["checkers/mutual-exclusion.ts"],
     lease: ["checkers/lease.ts"],

@@ -8,6 +8,10 @@ import type {
   CompactResponse,
   DeleteRangeRequest,
   DeleteRangeResponse,
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
   PutRequest,
   PutResponse,
   RangeRequest,
@@ -25,8 +29,20 @@ import { seededRandom } from "../src/runtime/random.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import type { Workload } from "../src/workload.ts";
 
-type Write = PutRequest | DeleteRangeRequest | TxnRequest | CompactRequest;
-type WriteResponse = PutResponse | DeleteRangeResponse | TxnResponse | CompactResponse;
+type Write =
+  | PutRequest
+  | DeleteRangeRequest
+  | TxnRequest
+  | CompactRequest
+  | LeaseGrantRequest
+  | LeaseRevokeRequest;
+type WriteResponse =
+  | PutResponse
+  | DeleteRangeResponse
+  | TxnResponse
+  | CompactResponse
+  | LeaseGrantResponse
+  | LeaseRevokeResponse;
 
 /** The part of the store's interface that is needed here. */
 export interface SingleStore {
@@ -197,6 +213,8 @@ class Play {
       case "put":
       case "delete-range":
       case "compact":
+      case "lease-grant":
+      case "lease-revoke":
         return store.apply(request).response as WriteResponse | StatusError;
       default:
         throw new TypeError(`the single copy does not serve ${request.kind}`);

@@ -1,93 +1,67 @@
-/** A store of keys with etcd's revisions, transactions, ranges and leases, all keys at once. */
+/**
+ * A store of keys with etcd's revisions, transactions, ranges and leases, all keys at once, as plainly as it can be
+ * said: the definition that the replay of a whole history (checkers/etcd) is held against.
+ */
 import type { Json } from "../../src/history/op.ts";
+import {
+  type EtcdCompare,
+  type EtcdEntry,
+  type EtcdOperation,
+  type EtcdRange,
+  type EtcdRangeResult,
+  type EtcdResult,
+  type EtcdSignature,
+  type EtcdTxn,
+  type EtcdTxnResult,
+  hasChanged,
+  isAmong,
+  partsOf,
+} from "../etcd/signature.ts";
 import type { Model } from "../linearizable/model.ts";
 
-/** One existing key. */
-export type EtcdEntry = {
-  readonly key: string;
-  readonly value: Json;
-  readonly createRevision: number;
-  readonly modRevision: number;
-  readonly version: number;
-  /** Absent: the key is attached to none. */
-  readonly lease?: string;
-};
+type Entries = ReadonlyMap<string, Required<EtcdEntry>>;
 
 export type EtcdState = {
   readonly revision: number;
-  /** By key, in the order of code units. */
-  readonly entries: readonly EtcdEntry[];
+  /** The keys after each revision. */
+  readonly entries: readonly Entries[];
   /** Those that were granted and are not revoked, in order. */
   readonly leases: readonly string[];
 };
 
-/** A key, or the keys from `key` up to and without `end`; "\0" as the end stands for no end. */
-export type EtcdRange = { readonly key: string; readonly end?: string };
+export type EtcdCall = {
+  readonly [F in Exclude<keyof EtcdSignature, "compact">]: {
+    readonly f: F;
+    readonly value: EtcdSignature[F]["in"];
+  };
+}[Exclude<keyof EtcdSignature, "compact">];
 
-/** What is compared; of a missing key the numbers are 0, the lease is "", and no comparison of its value holds. */
-export type EtcdCompare = {
-  readonly key: string;
-  readonly target: "value" | "version" | "create" | "mod" | "lease";
-  readonly operator: "=" | "!=" | "<" | ">";
-  readonly operand: string | number;
-};
-
-export type EtcdOperation =
-  | ({ readonly kind: "range"; readonly limit?: number } & EtcdRange)
-  | { readonly kind: "put"; readonly key: string; readonly value: Json; readonly lease?: string }
-  | ({ readonly kind: "delete" } & EtcdRange);
-
-export type EtcdCall =
-  /** The operations of `success` one after another if all comparisons hold, else those of `failure`. */
-  | {
-      readonly f: "txn";
-      readonly value: {
-        readonly compare?: readonly EtcdCompare[];
-        readonly success?: readonly EtcdOperation[];
-        readonly failure?: readonly EtcdOperation[];
-      };
-    }
-  /** The value is the lease. To revoke one deletes the keys attached to it, all in one revision. */
-  | { readonly f: "grant" | "revoke"; readonly value: string };
-
-export type EtcdResult =
-  | { readonly kind: "range"; readonly entries: readonly EtcdEntry[]; readonly count: number }
-  | { readonly kind: "put" }
-  | { readonly kind: "delete"; readonly deleted: number };
-
-export type EtcdAnswer = {
-  /** Of the store afterwards; one more than before if anything changed. */
-  readonly revision: number;
-  readonly succeeded: boolean;
-  readonly results: readonly EtcdResult[];
-};
+export type EtcdAnswer = EtcdSignature[EtcdCall["f"]]["out"];
 
 /**
  * As an answer names its revision, acknowledged changes fit in one order only, and a search hardly branches; but
  * the history must hold every change of the store. A lease that expires is revoked by the store itself: that is a
  * revocation of unknown outcome, invoked when it could expire at the earliest.
  */
-export function etcd(revision = 1): Model<EtcdState, EtcdCall, EtcdAnswer> {
+export function etcd(): Model<EtcdState, EtcdCall, EtcdAnswer> {
   return {
     name: "etcd",
     summary: "several keys with etcd's revisions, transactions, ranges and leases",
-    init: { revision, entries: [], leases: [] },
-    key: (state) => JSON.stringify(state),
+    init: { revision: 1, entries: [new Map(), new Map()], leases: [] },
+    key: ({ revision, entries, leases }) =>
+      JSON.stringify([revision, entries.map((keys) => [...keys.values()]), leases]),
     step(state, call, output) {
       const [after, answer] = etcdOutcome(state, call);
       if (answer === undefined) return undefined;
-      return output === undefined || JSON.stringify(answer) === JSON.stringify(canonical(output))
-        ? after
-        : undefined;
+      return output === undefined || agrees(output, answer) ? after : undefined;
     },
     observes(call, output) {
+      if (call.f === "range") return true;
+      if (call.f === "delete") return output !== undefined && "deleted" in output && output.deleted === 0;
       if (call.f !== "txn") return false;
-      const { success = [], failure = [] } = call.value;
-      const only = (operations: readonly EtcdOperation[]) => operations.every(({ kind }) => kind === "range");
-      if (output === undefined) return only(success) && only(failure);
-      return output.results.every(
-        (result) => result.kind !== "put" && !(result.kind === "delete" && result.deleted > 0),
-      );
+      if (output === undefined || !("results" in output))
+        return [...partsOf(call.value)].every(({ kind }) => kind === "range");
+      return !output.results.some(hasChanged);
     },
   };
 }
@@ -96,107 +70,157 @@ type Outcome = readonly [after: EtcdState, answer: EtcdAnswer | undefined];
 
 /** What a call does and answers in a state; without an answer it is refused, and does nothing. */
 export function etcdOutcome(state: EtcdState, call: EtcdCall): Outcome {
-  return call.f === "txn" ? transact(state, call.value) : lease(state, call.f, call.value);
+  if (call.f === "grant" || call.f === "revoke") return lease(state, call.f, call.value);
+  const asTxn =
+    call.f === "txn" ? call.value : { success: [{ kind: call.f, ...call.value } as EtcdOperation] };
+  const draft = new Draft(state);
+  const result = draft.run(draft.resolve(asTxn));
+  const after = draft.after();
+  if (result === undefined) return [state, undefined];
+  const { revision } = after;
+  if (call.f === "txn") return [after, { revision, ...result }];
+  const { kind: _, ...single } = result.results[0] as EtcdResult;
+  return [after, { revision, ...single } as EtcdAnswer];
 }
 
-function transact(
-  state: EtcdState,
-  { compare = [], success = [], failure = [] }: (EtcdCall & { f: "txn" })["value"],
-): Outcome {
-  const succeeded = compare.every((comparison) => holds(state, comparison));
-  const revision = state.revision + 1;
-  const entries = new Map(state.entries.map((entry) => [entry.key, entry]));
-  const results: EtcdResult[] = [];
-  let changed = false;
-  for (const operation of succeeded ? success : failure) {
-    if (operation.kind === "put") {
-      const { key, value, lease } = operation;
-      if (lease !== undefined && !state.leases.includes(lease)) return [state, undefined];
-      const { createRevision = revision, version = 0 } = entries.get(key) ?? {};
-      entries.set(
-        key,
-        entryOf({ key, value, createRevision, modRevision: revision, version: version + 1 }, lease),
-      );
-      results.push({ kind: "put" });
-      changed = true;
-      continue;
-    }
-    const within = sorted(entries).filter(({ key }) => inRange(key, operation));
-    if (operation.kind === "range") {
-      results.push({ kind: "range", entries: within.slice(0, operation.limit), count: within.length });
-      continue;
-    }
-    for (const { key } of within) entries.delete(key);
-    if (within.length > 0) changed = true;
-    results.push({ kind: "delete", deleted: within.length });
+/** A transaction with its branches chosen. */
+interface Resolved {
+  readonly kind: "resolved";
+  readonly succeeded: boolean;
+  readonly operations: readonly (Exclude<EtcdOperation, { kind: "txn" }> | Resolved)[];
+}
+
+class Draft {
+  readonly #state: EtcdState;
+  readonly #entries: Map<string, Required<EtcdEntry>>;
+  #changed = false;
+
+  constructor(state: EtcdState) {
+    this.#state = state;
+    this.#entries = new Map(state.entries[state.revision]);
   }
-  if (!changed) return [state, { revision: state.revision, succeeded, results }];
-  return [
-    { revision, entries: sorted(entries), leases: state.leases },
-    { revision, succeeded, results },
-  ];
+
+  resolve({ compare = [], success = [], failure = [] }: EtcdTxn): Resolved {
+    const succeeded = compare.every((comparison) => holds(this.#entries, comparison));
+    return {
+      kind: "resolved",
+      succeeded,
+      operations: (succeeded ? success : failure).map((operation) =>
+        operation.kind === "txn" ? this.resolve(operation) : operation,
+      ),
+    };
+  }
+
+  /** Undefined: refused. */
+  run({ succeeded, operations }: Resolved): EtcdTxnResult | undefined {
+    const results: EtcdResult[] = [];
+    for (const operation of operations) {
+      const result = this.#step(operation);
+      if (result === undefined) return undefined;
+      results.push(result);
+    }
+    return { succeeded, results };
+  }
+
+  after(): EtcdState {
+    const { revision, entries, leases } = this.#state;
+    if (!this.#changed) return this.#state;
+    return { revision: revision + 1, entries: [...entries, sorted(this.#entries)], leases };
+  }
+
+  #step(operation: Resolved["operations"][number]): EtcdResult | undefined {
+    const { revision, entries, leases } = this.#state;
+    switch (operation.kind) {
+      case "resolved": {
+        const result = this.run(operation);
+        return result && { kind: "txn", ...result };
+      }
+      case "range": {
+        const at = operation.revision ?? 0;
+        if (at > revision) return undefined;
+        return {
+          kind: "range",
+          ...shown(at > 0 ? (entries[at] as Entries) : sorted(this.#entries), operation),
+        };
+      }
+      case "put": {
+        const { key, value, lease = "" } = operation;
+        if (lease !== "" && !leases.includes(lease)) return undefined;
+        const before = this.#entries.get(key);
+        const { createRevision, version } = before ?? { createRevision: revision + 1, version: 0 };
+        const modRevision = revision + 1;
+        this.#entries.set(key, { key, value, createRevision, modRevision, version: version + 1, lease });
+        this.#changed = true;
+        return { kind: "put", ...(operation.previous === true ? { previous: before ?? null } : {}) };
+      }
+      case "delete": {
+        const doomed = [...sorted(this.#entries).values()].filter(({ key }) => isAmong(key, operation));
+        for (const { key } of doomed) this.#entries.delete(key);
+        if (doomed.length > 0) this.#changed = true;
+        const previous = operation.previous === true ? { previous: doomed } : {};
+        return { kind: "delete", deleted: doomed.length, ...previous };
+      }
+    }
+  }
 }
 
-function lease(state: EtcdState, f: "grant" | "revoke", id: string): Outcome {
-  const { revision, entries, leases } = state;
+function shown(entries: Entries, range: EtcdRange): EtcdRangeResult {
+  const all = [...entries.values()].filter(({ key }) => isAmong(key, range));
+  const limit = range.limit ?? 0;
+  const kept = range.countOnly === true ? [] : limit > 0 ? all.slice(0, limit) : all;
+  const told = range.keysOnly === true ? kept.map(({ value: _, ...entry }) => entry) : kept;
+  return { entries: told, count: all.length, more: range.countOnly !== true && kept.length < all.length };
+}
+
+function lease({ revision, entries, leases }: EtcdState, f: "grant" | "revoke", id: string): Outcome {
+  const state = { revision, entries, leases };
   if (leases.includes(id) !== (f === "revoke")) return [state, undefined];
-  if (f === "grant")
-    return [
-      { revision, entries, leases: [...leases, id].sort() },
-      { revision, succeeded: true, results: [] },
-    ];
-  const left = entries.filter((entry) => entry.lease !== id);
-  const after = left.length < entries.length ? revision + 1 : revision;
+  if (f === "grant") return [{ revision, entries, leases: [...leases, id].sort() }, { revision }];
+  const newest = entries[revision] as Entries;
+  const left = new Map([...newest].filter(([, entry]) => entry.lease !== id));
+  const others = leases.filter((other) => other !== id);
+  if (left.size === newest.size) return [{ revision, entries, leases: others }, { revision }];
   return [
-    { revision: after, entries: left, leases: leases.filter((other) => other !== id) },
-    { revision: after, succeeded: true, results: [] },
+    { revision: revision + 1, entries: [...entries, left], leases: others },
+    { revision: revision + 1 },
   ];
 }
 
-function holds({ entries }: EtcdState, { key, target, operator, operand }: EtcdCompare): boolean {
-  const entry = entries.find((one) => one.key === key);
-  let actual: Json;
-  if (target === "value") {
-    if (entry === undefined) return false;
-    actual = entry.value;
-  } else if (target === "lease") actual = entry?.lease ?? "";
-  else if (target === "version") actual = entry?.version ?? 0;
-  else actual = (target === "create" ? entry?.createRevision : entry?.modRevision) ?? 0;
+function holds(entries: Entries, compare: EtcdCompare): boolean {
+  const found = [...entries.values()].filter(({ key }) => isAmong(key, compare));
+  const missing = { createRevision: 0, modRevision: 0, version: 0, lease: "" };
+  return (found.length === 0 ? [missing] : found).every((entry) => isMet(compare, entry));
+}
+
+function isMet({ target, operator, operand }: EtcdCompare, entry: Partial<EtcdEntry>): boolean {
+  const { value, version, createRevision, modRevision, lease } = entry;
+  const actual = { value, version, create: createRevision, mod: modRevision, lease }[target];
+  if (actual === undefined || actual === null) return false;
   switch (operator) {
     case "=":
       return actual === operand;
     case "!=":
       return actual !== operand;
     case "<":
-      return actual !== null && actual < operand;
+      return actual < operand;
     case ">":
-      return actual !== null && actual > operand;
+      return actual > operand;
   }
 }
 
-function inRange(key: string, { key: from, end }: EtcdRange): boolean {
-  return end === undefined ? key === from : key >= from && (end === "\0" || key < end);
+function sorted(entries: Entries): Entries {
+  return new Map([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function sorted(entries: ReadonlyMap<string, EtcdEntry>): readonly EtcdEntry[] {
-  return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-}
-
-/** With its fields in one order, so that equal texts are equal entries. */
-function entryOf(entry: EtcdEntry, lease: string | undefined): EtcdEntry {
-  const { key, value, createRevision, modRevision, version } = entry;
-  return { key, value, createRevision, modRevision, version, ...(lease === undefined ? {} : { lease }) };
-}
-
-function canonical({ revision, succeeded, results }: EtcdAnswer): EtcdAnswer {
-  return {
-    revision,
-    succeeded,
-    results: results.map((result) => {
-      if (result.kind === "put") return { kind: "put" };
-      if (result.kind === "delete") return { kind: "delete", deleted: result.deleted };
-      const entries = result.entries.map((entry) => entryOf(entry, entry.lease));
-      return { kind: "range", entries, count: result.count };
-    }),
-  };
+/** Whether an answer says nothing but what is so; it need not say all. */
+function agrees(told: Json | undefined, actual: Json | undefined): boolean {
+  if (told === undefined) return true;
+  if (typeof told !== "object" || told === null || typeof actual !== "object" || actual === null)
+    return told === actual;
+  if (Array.isArray(told) || Array.isArray(actual)) {
+    if (!Array.isArray(told) || !Array.isArray(actual) || told.length !== actual.length) return false;
+    return told.every((part, i) => agrees(part as Json, actual[i] as Json));
+  }
+  const fields = actual as { readonly [field: string]: Json };
+  return Object.entries(told).every(([field, part]) => agrees(part, fields[field] as Json | undefined));
 }

@@ -2,6 +2,8 @@
 import { Budget } from "../../../src/checker.ts";
 import { History } from "../../../src/history/history.ts";
 import type { Json } from "../../../src/history/op.ts";
+import { etcdChecker } from "../../etcd.ts";
+import type { EtcdSignature } from "../../etcd/signature.ts";
 import { asCalled, checkLinearizable } from "../../linearizable.ts";
 import { type RegisterCall, register } from "../../models/register.ts";
 import { components } from "../components.ts";
@@ -27,7 +29,8 @@ export function disagreement(model: AnyModel, actions: readonly AnyAction[]): st
     wrongDecision(model, actions, truth) ??
     wrongParts(model, actions, truth) ??
     wrongView(model, actions, truth) ??
-    wrongVerdict(model, actions, truth)
+    wrongVerdict(model, actions, truth) ??
+    wrongReplay(model, actions, truth)
   );
 }
 
@@ -97,4 +100,13 @@ function wrongVerdict(model: AnyModel, actions: readonly AnyAction[], truth: str
   // Nothing can be said of a history that tells nothing.
   if (validity === "valid" || (validity === "unknown" && checked === 0)) return undefined;
   return `checker: ${validity}, not valid`;
+}
+
+/** The replay of histories with etcd's revisions decides the same question. */
+function wrongReplay(model: AnyModel, actions: readonly AnyAction[], truth: string): string | undefined {
+  if (model.name !== "etcd") return undefined;
+  const history = new History(eventsOf(actions)) as unknown as History<EtcdSignature>;
+  const { validity, checked, anomalies, reason } = etcdChecker().check(history, new Budget(STEPS));
+  const expected = truth === "violation" ? "invalid" : checked === 0 ? "unknown" : "valid";
+  return validity === expected ? undefined : `replay: ${validity}, not ${expected}: ${reason} ${anomalies[0]?.explanation}`;
 }

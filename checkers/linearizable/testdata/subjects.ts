@@ -2,7 +2,8 @@
 import type { Json } from "../../../src/history/op.ts";
 import type { Random } from "../../../src/runtime/random.ts";
 import { counter } from "../../models/counter.ts";
-import { type EtcdAnswer, type EtcdCall, type EtcdCompare, type EtcdOperation, etcd, etcdOutcome } from "../../models/etcd.ts";
+import type { EtcdCompare, EtcdOperation } from "../../etcd/signature.ts";
+import { type EtcdAnswer, type EtcdCall, etcd, etcdOutcome } from "../../models/etcd.ts";
 import { kv } from "../../models/kv.ts";
 import { multiRegister, type RegisterStep } from "../../models/multi-register.ts";
 import { fencedMutex, mutex, ownedMutex, reentrantMutex } from "../../models/mutex.ts";
@@ -60,25 +61,37 @@ function strings(words: readonly string[]): string[] {
 
 const keys = ["a", "b"];
 
-function etcdOperation(random: Random): EtcdOperation {
+function etcdOperation(random: Random, nested = false): EtcdOperation {
   const key = random.pick(keys);
-  const range = random.chance(0.3) ? { key: "a", end: "\0" } : { key };
-  const kind = random.below(4);
-  if (kind === 0) return { kind: "range", ...range };
-  if (kind === 1) return { kind: "delete", ...range };
-  return { kind: "put", key, value: random.below(2), ...(random.chance(0.3) ? { lease: "7" } : {}) };
+  const range = random.chance(0.3) ? { key: "a", end: random.pick(["b", "\0"]) } : { key };
+  const kind = random.below(nested ? 8 : 9);
+  const previous = random.chance(0.3) ? { previous: true } : {};
+  if (kind < 2) {
+    const limit = random.chance(0.2) ? { limit: 1 } : {};
+    const revision = random.chance(0.3) ? { revision: 1 + random.below(3) } : {};
+    return { kind: "range", ...range, ...limit, ...revision };
+  }
+  if (kind < 4) return { kind: "delete", ...range, ...previous };
+  if (kind === 8) return { kind: "txn", ...etcdTxn(random, true) };
+  return { kind: "put", key, value: random.below(2), ...(random.chance(0.3) ? { lease: "7" } : {}), ...previous };
+}
+
+function etcdTxn(random: Random, nested = false) {
+  const compare: EtcdCompare = random.pick([
+    { key: "a", target: "mod", operator: "=", operand: random.below(4) },
+    { key: "a", target: "value", operator: "<", operand: 1 },
+    { key: "a", end: "\0", target: "version", operator: ">", operand: random.below(2) },
+  ] as const);
+  const branch = () => [etcdOperation(random, nested), ...(random.chance(0.3) ? [etcdOperation(random, nested)] : [])];
+  return { ...(random.chance(0.6) ? { compare: [compare] } : {}), success: branch(), failure: branch() };
 }
 
 function etcdCall(random: Random): EtcdCall {
   const kind = random.below(6);
   if (kind === 0) return { f: random.chance(0.7) ? "grant" : "revoke", value: "7" };
-  if (kind < 4) return { f: "txn", value: { success: [etcdOperation(random)] } };
-  const compare: EtcdCompare =
-    kind === 4
-      ? { key: "a", target: "mod", operator: "=", operand: random.below(4) }
-      : { key: "a", target: "value", operator: "<", operand: 1 };
-  const branch = () => [etcdOperation(random), ...(random.chance(0.3) ? [etcdOperation(random)] : [])];
-  return { f: "txn", value: { compare: [compare], success: branch(), failure: branch() } };
+  if (kind < 3) return { f: "txn", value: etcdTxn(random) };
+  const { kind: f, ...value } = etcdOperation(random, true);
+  return { f, value } as EtcdCall;
 }
 
 /** What the call answers in some state that others like it lead to. */
