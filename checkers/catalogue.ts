@@ -7,7 +7,10 @@ import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
 import { type BankCheckerOptions, type BankSignature, balancesIn, bankChecker } from "./bank.ts";
 import { causalReverse } from "./causal-reverse.ts";
+import { compose } from "./compose.ts";
 import { counter } from "./counter.ts";
+import type { EtcdSignature } from "./etcd/signature.ts";
+import { recordedWatches } from "./etcd/watches.ts";
 import { etcdChecker } from "./etcd.ts";
 import { g2 } from "./g2.ts";
 import { independent } from "./independent.ts";
@@ -163,9 +166,17 @@ export const specifications: readonly Specification[] = [
     name: "etcd",
     summary:
       "all keys of a store with etcd's revisions, transactions, ranges, deletes, leases and compaction, replayed",
-    functions: ["range", "put", "delete", "txn", "compact", "grant", "revoke"],
+    functions: ["range", "put", "delete", "txn", "compact", "grant", "revoke", "watch"],
     fits: (history) => ["range", "grant", "revoke"].some((f) => history.columns.functions.includes(f)),
-    checker: ({ init }) => untyped(etcdChecker(typeof init === "number" ? init : 1)),
+    checker: ({ init }) => {
+      const replay = etcdChecker(typeof init === "number" ? init : 1);
+      const both = compose("etcd", [replay, recordedWatches]);
+      return untyped<EtcdSignature>({
+        name: "etcd",
+        check: (history, budget) =>
+          (history.columns.functions.includes("watch") ? both : replay).check(history, budget),
+      });
+    },
   },
   {
     name: "fifo-queue",

@@ -202,7 +202,11 @@ export class Gaps {
         }
       }
     for (const [revision, facts] of this.#facts)
-      for (const rank of new Set(facts.map((fact) => fact.rank))) this.#courses[rank]?.puts.push(revision);
+      for (const { rank, deleted } of facts) {
+        const course = this.#courses[rank] as Course;
+        const revisions = deleted ? course.deletes : course.puts;
+        if (revisions.at(-1) !== revision) revisions.push(revision);
+      }
     for (const { puts, deletes, sights } of this.#courses) {
       puts.sort((a, b) => a - b);
       deletes.sort((a, b) => a - b);
@@ -304,7 +308,8 @@ function between(revisions: readonly number[], from: number, to: number): number
 }
 
 /** Whether the store now shows what was seen of a revision. */
-export function shows(store: Store, revision: number, { rank, entry, created }: Fact): boolean {
+export function shows(store: Store, revision: number, { rank, deleted, entry, created }: Fact): boolean {
+  if (deleted) return store.at(rank) === undefined && store.last(rank)?.modified === revision;
   const version = store.at(rank);
   if (version === undefined || version.modified !== revision) return false;
   if (created && version.created !== revision) return false;

@@ -263,7 +263,7 @@ export class Replay {
     const shown =
       fact === undefined
         ? `there was a revision ${revision}`
-        : `${keys[fact.rank]}${fact.entry?.value === undefined ? "" : ` = ${show(fact.entry.value)}`} was put at revision ${revision}`;
+        : `${keys[fact.rank]}${fact.entry?.value === undefined ? "" : ` = ${show(fact.entry.value)}`} was ${fact.deleted ? "deleted" : "put"} at revision ${revision}`;
     return {
       name: "revision without a write",
       guarantee: ORDER,

@@ -3,6 +3,7 @@
  * of the state after it, and which writes of unknown outcome there are for those that nobody owns.
  */
 import type { History } from "../../src/history/history.ts";
+import type { ObservedEvent, WatchSignature } from "../watch-signature.ts";
 import { Keyspace } from "./keyspace.ts";
 import { identity } from "./mismatch.ts";
 import {
@@ -29,6 +30,8 @@ export interface Observation {
 /** Something shown of a revision that no acknowledged write owns: a key was put then. */
 export interface Fact {
   readonly rank: number;
+  /** It was not put but deleted. */
+  readonly deleted: boolean;
   /** Undefined: not told. */
   readonly entry: EtcdEntry | undefined;
   /** Whether that created it. */
@@ -62,6 +65,8 @@ export class Timeline {
   /** Grants and revocations of unknown outcome, by lease. */
   readonly unknownGrants = new Map<string, EtcdRecord[]>();
   readonly unknownRevokes = new Map<string, EtcdRecord[]>();
+  /** Watches that stand among the operations: they tell of changes, too. */
+  readonly watches: EtcdRecord[] = [];
 
   constructor(history: History<EtcdSignature>, first: number) {
     this.history = history;
@@ -71,10 +76,17 @@ export class Timeline {
     for (const record of history.operations() as Iterable<EtcdRecord>) {
       if (record.f === "put") keys.push(record.input.key);
       else if (record.f === "txn") addKeys(keys, record.input);
-      if (record.type === "info") this.#addUnknown(record);
+      if ((record.f as string) === "watch") this.#addWatch(record);
+      else if (record.type === "info") this.#addUnknown(record);
       else if (record.type === "ok") this.#addReply(record);
     }
     this.keyspace = new Keyspace(keys);
+  }
+
+  #addWatch(record: EtcdRecord): void {
+    if (record.type !== "ok") return;
+    this.watches.push(record);
+    for (const { revision } of eventsOf(record)) this.last = Math.max(this.last, revision);
   }
 
   #addUnknown(record: EtcdRecord): void {
@@ -178,13 +190,26 @@ export class Timeline {
       const name = `${revision} ${entry === undefined ? created : identity(key, entry.value ?? null)} ${rank}`;
       if (rank < 0 || seen.has(name)) return;
       seen.add(name);
-      listIn(facts, revision).push({ rank, entry, created, by });
+      listIn(facts, revision).push({ rank, deleted: false, entry, created, by });
     };
     const addEntry = (entry: EtcdEntry, by: EtcdRecord) => {
       const { key, modRevision, createRevision = modRevision } = entry;
       add(modRevision, key, entry, entry.createRevision === modRevision, by);
       if (createRevision !== modRevision) add(createRevision, key, undefined, true, by);
     };
+    for (const record of this.watches)
+      for (const { type, key, value, revision, created } of eventsOf(record)) {
+        if (type === "put")
+          add(revision, key, { key, value, modRevision: revision }, created === revision, record);
+        else if (revision > this.first && !this.writes.has(revision) && this.keyspace.rank(key) >= 0)
+          listIn(facts, revision).push({
+            rank: this.keyspace.rank(key),
+            deleted: true,
+            entry: undefined,
+            created: false,
+            by: record,
+          });
+      }
     for (const { record } of this.replies) {
       if (record.type !== "ok" || record.f === "compact") continue;
       visitEntries(record, (entry) => addEntry(entry, record));
@@ -195,6 +220,12 @@ export class Timeline {
     }
     return facts;
   }
+}
+
+/** What a watch was told, in the words of the watch checker. */
+function eventsOf(record: EtcdRecord): readonly ObservedEvent[] {
+  const { watches } = record.output as unknown as WatchSignature["watch"]["out"];
+  return watches.flatMap(({ responses }) => responses.flatMap(({ events }) => events));
 }
 
 /** All entries that a reply shows. */

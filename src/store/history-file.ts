@@ -8,10 +8,11 @@ import { FormatError, TextSource } from "../history/formats/text-source.ts";
 import { type History, MalformedHistory } from "../history/history.ts";
 import type { Json } from "../history/op.ts";
 import { UsageError } from "../plan.ts";
+import { isRobustnessReport, ROBUSTNESS_REPORT, readRobustnessReport } from "./robustness-report.ts";
 
 export interface StoredHistory {
   readonly history: History;
-  readonly format: Format;
+  readonly format: Pick<Format, "name" | "nilIsUnknown">;
   /** The file ends in the middle of a line: its writer died. Everything before that is in the history. */
   readonly torn: boolean;
 }
@@ -22,15 +23,21 @@ const IN_DIRECTORY = ["history.jsonl", "history.edn"];
 /** The file in which a directory keeps its history; a file keeps itself. Throws UsageError if there is none. */
 export function historyFile(path: string): string {
   if (!existsSync(path)) throw new UsageError(`${path}: no such file; expected a history or a run directory`);
-  if (!statSync(path).isDirectory()) return path;
+  if (!statSync(path).isDirectory() || isRobustnessReport(path)) return path;
   const name = IN_DIRECTORY.find((candidate) => existsSync(join(path, candidate)));
   if (name === undefined)
-    throw new UsageError(`${path}: not a run directory: it has no ${IN_DIRECTORY.join(" or ")}`);
+    throw new UsageError(
+      `${path}: not a run directory: it has no ${IN_DIRECTORY.join(" or ")}, nor client-1/operations.json as reports of etcd's robustness tests have`,
+    );
   return join(path, name);
 }
 
 /** Throws UsageError that names the line of the first thing that does not belong there. */
 export function readHistory(path: string, known?: Format): StoredHistory {
+  if (isRobustnessReport(path)) {
+    const format = { name: ROBUSTNESS_REPORT, nilIsUnknown: false };
+    return { history: readRobustnessReport(path), format, torn: false };
+  }
   return reading(path, (source) => {
     const format = known ?? detectFormat(source);
     if (format === undefined)
