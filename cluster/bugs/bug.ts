@@ -28,6 +28,7 @@ export interface PlantedBug {
     readonly raftkv?: {
       readonly readMode?: "lease";
       readonly checkQuorum?: boolean;
+      readonly preVote?: boolean;
       readonly peerTransport?: "datagram";
     };
   };

@@ -58,6 +58,7 @@ export const consensusBugs: readonly PlantedBug[] = [
     mutation: "votes of an earlier term count in a later one",
     reference: "cockroach#123297 (late answers to vote requests)",
     workload: "register",
+    plan: { faults: ["hold", "delay", "leader-hunt", "flapping"], raftkv: { preVote: false } },
   },
   {
     name: "pre-vote-counts",
@@ -106,13 +107,6 @@ export const consensusBugs: readonly PlantedBug[] = [
     area: "commit",
     mutation: "appends of an older term are accepted",
     reference: "textbook: the first rule for AppendEntries (paper, figure 2)",
-    workload: "register",
-  },
-  {
-    name: "stale-acks-count",
-    area: "commit",
-    mutation: "acknowledgements of an earlier term count for the leader of a later one",
-    reference: "Students' Guide to Raft (term confusion)",
     workload: "register",
   },
   {

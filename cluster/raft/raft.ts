@@ -370,8 +370,6 @@ class Raft implements RaftCore {
       else this.#following.answerAppend(message.from, this.#term, 0);
     } else if (message.type === "vote-response" && this.#bug === "stale-votes-count") {
       this.#onVoteResponse(message);
-    } else if (message.type === "append-response" && this.#bug === "stale-acks-count") {
-      this.#leadership?.onAppendResponse(message);
     }
   }
 
