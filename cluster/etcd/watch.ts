@@ -27,6 +27,8 @@ class WatchStream {
   /** The client's numbers by the session's, and the other way round. */
   readonly #clientIds = new Map<number, bigint>();
   readonly #sessionIds = new Map<bigint, number>();
+  /** The client's numbers of watches that a compaction has ended: in use, as in etcd, until they are cancelled too. */
+  readonly #compacted = new Set<bigint>();
   #lastId = 0;
   #nextClientId = 0n;
 
@@ -99,16 +101,22 @@ class WatchStream {
 
   /** Undefined if it is in use. */
   #claimId(wanted: bigint): bigint | undefined {
-    if (wanted !== 0n) return this.#sessionIds.has(wanted) ? undefined : wanted;
-    while (this.#sessionIds.has(this.#nextClientId)) this.#nextClientId++;
+    const inUse = (id: bigint) => this.#sessionIds.has(id) || this.#compacted.has(id);
+    if (wanted !== 0n) return inUse(wanted) ? undefined : wanted;
+    while (inUse(this.#nextClientId)) this.#nextClientId++;
     return this.#nextClientId++;
   }
 
   #refuse(cancelReason: string): void {
+    this.#tellEnd(NO_WATCH, true, cancelReason);
+  }
+
+  /** What the member does not say: it knows no such watch. */
+  #tellEnd(watchId: bigint, created: boolean, cancelReason: string): void {
     this.#call.send({
       header: fromHeader(this.#member.local.node.header()),
-      watchId: NO_WATCH,
-      created: true,
+      watchId,
+      created,
       canceled: true,
       compactRevision: 0n,
       cancelReason,
@@ -118,6 +126,7 @@ class WatchStream {
   }
 
   #cancel(clientId: bigint): void {
+    if (this.#compacted.delete(clientId)) this.#tellEnd(clientId, false, "");
     const id = this.#sessionIds.get(clientId);
     if (id !== undefined) this.#session.send({ kind: "watch-cancel", id });
   }
@@ -132,6 +141,7 @@ class WatchStream {
     if (response.kind === "canceled") {
       this.#clientIds.delete(id);
       this.#sessionIds.delete(clientId);
+      if (response.compactRevision > 0) this.#compacted.add(clientId);
     }
     this.#call.send({
       header: fromHeader(response.header),
