@@ -1,37 +1,32 @@
 /** What compactions took, and what was refused because of them, or because it had not come yet. */
 
-import type { OperationOf } from "../../src/history/history.ts";
 import type { Findings } from "../findings.ts";
 import { told } from "./mismatch.ts";
 import { eventsOf } from "./order.ts";
-import type { EtcdRecord, EtcdSignature } from "./signature.ts";
-import type { Reply, Timeline } from "./timeline.ts";
+import type { EtcdRecord } from "./signature.ts";
+import type { Asking, Reply, Timeline } from "./timeline.ts";
 
 const GUARANTEE = "compaction";
 const COMPACTED = "required revision has been compacted";
 const FUTURE = "required revision is a future revision";
 
-type Compaction = OperationOf<EtcdSignature, "compact">;
-/** Reads at a revision, and compactions: what the store may refuse because of the revision. */
-type Asking = Compaction | OperationOf<EtcdSignature, "range">;
+type Compaction = Asking & { readonly f: "compact" };
 
-export function judgeCompaction({ history, replies }: Timeline, findings: Findings): void {
-  const compactions = history.byFunction("compact");
+export function judgeCompaction({ history, replies, asking }: Timeline, findings: Findings): void {
+  const compactions = asking.filter((record) => record.f === "compact");
   // Faults compact too, at revisions that the history does not tell.
   const unseen = history.nemesis.some(({ f }) => f.includes("compact"));
   const done = new Highest(
     compactions.filter(({ type }) => type === "ok").map((record) => ({ revision: record.input, record })),
   );
-  const known = new Highest(replies);
-  for (const record of history.operations()) {
-    if (record.f !== "range" && record.f !== "compact") continue;
-    const revision = record.f === "compact" ? record.input : (record.input.revision ?? 0);
-    if (revision <= 0) continue;
-    if (record.f === "range" && record.input.serializable === true) continue;
+  let known: Highest | undefined;
+  for (const record of asking) {
+    const revision = record.f === "compact" ? record.input : (record.input.revision as number);
     if (record.type === "ok") judgeAnswer(record, revision, done, findings);
-    else if (record.type === "fail" && record.error.includes(FUTURE))
+    else if (record.type === "fail" && record.error.includes(FUTURE)) {
+      known ??= new Highest(replies);
       judgeFuture(record, revision, known, findings);
-    else if (record.type === "fail" && record.error.includes(COMPACTED) && !unseen)
+    } else if (record.type === "fail" && record.error.includes(COMPACTED) && !unseen)
       judgeRefusal(record, revision, compactions, findings);
   }
 }

@@ -57,13 +57,14 @@ export class Gaps {
   readonly #forced = new Set<number>();
   /** Until which revision a write was found to be needed; negative: not to fit. */
   readonly #learnt = new Map<EtcdRecord, number>();
+  #charted = false;
   /** By rank. */
   readonly #courses: readonly Course[];
 
   constructor(timeline: Timeline, deadlines: Deadlines) {
     this.#timeline = timeline;
     this.#deadlines = deadlines;
-    this.#facts = timeline.facts();
+    this.#facts = timeline.unknown.length === 0 ? new Map() : timeline.facts();
     for (const record of timeline.unknown) this.#addWrite(record);
     for (const [revision, facts] of this.#facts)
       for (const { rank, entry } of facts) {
@@ -73,7 +74,6 @@ export class Gaps {
         if (timeline.leases.get(revision) === undefined) this.#forced.add(revision);
       }
     this.#courses = timeline.keyspace.keys.map(() => ({ puts: [], deletes: [], sights: [] }));
-    this.#chart();
   }
 
   factsOf(revision: number): readonly Fact[] {
@@ -175,6 +175,7 @@ export class Gaps {
 
   /** Notes what is known of each key. */
   #chart(): void {
+    this.#charted = true;
     const { replies, keyspace } = this.#timeline;
     const course = (key: string) => this.#courses[keyspace.rank(key)];
     for (const { revision, record, writes } of replies)
@@ -232,6 +233,7 @@ export class Gaps {
 
   /** Before which revision something that is shown later asks for this write. */
   #neededBefore(record: EtcdRecord, revision: number, store: Store): number {
+    if (!this.#charted) this.#chart();
     const learnt = this.#learnt.get(record) ?? 0;
     if (-learnt >= revision) return NEVER;
     if (learnt >= revision) return learnt;

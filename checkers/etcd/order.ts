@@ -96,7 +96,7 @@ function judgeFuture({ observations, writes }: Timeline, findings: Findings): vo
 }
 
 /** No more revisions than there can be writes, and one to prove that there are too many. */
-function deadlinesOf({ first, last, replies, writes, unknown, leases, history }: Timeline): Deadlines {
+function deadlinesOf({ first, last, replies, writes, unknown, leases, asking }: Timeline): Deadlines {
   const length = Math.min(last - first, writes.size + unknown.length + leases.size + 1) + 1;
   const deadlines = new Float64Array(length).fill(Number.POSITIVE_INFINITY);
   const note = (revision: number, completeIndex: number) => {
@@ -104,8 +104,8 @@ function deadlinesOf({ first, last, replies, writes, unknown, leases, history }:
     if (at >= 0) deadlines[at] = Math.min(deadlines[at] as number, completeIndex);
   };
   for (const { revision, record } of replies) note(revision, record.completeIndex);
-  for (const record of history.byFunction("compact"))
-    if (record.type === "ok") note(record.input, record.completeIndex);
+  for (const record of asking)
+    if (record.f === "compact" && record.type === "ok") note(record.input, record.completeIndex);
   for (let at = length - 2; at >= 0; at--)
     deadlines[at] = Math.min(deadlines[at] as number, deadlines[at + 1] as number);
   return deadlines;

@@ -120,6 +120,7 @@ export class Replay {
       this.#note(this.#execution.mismatches);
       return true;
     }
+    if (this.#isRevocation(revision)) return true;
     this.#gaps ??= new Gaps(this.#timeline, this.#deadlines);
     this.#store.reversible = true;
     const choice: Choice = {
@@ -134,6 +135,18 @@ export class Replay {
     }
     this.#noted.push(this.#unfilled(revision));
     return false;
+  }
+
+  /** Where no outcome is unknown, the one revocation that was acknowledged with a revision has made it. */
+  #isRevocation(revision: number): boolean {
+    const { unknown, leases } = this.#timeline;
+    const revocations = leases.get(revision)?.filter(({ f }) => f === "revoke") ?? [];
+    const [only] = revocations;
+    if (unknown.length > 0 || only === undefined || revocations.length > 1) return false;
+    this.#execution.change(only, revision);
+    if (this.#execution.changed) this.#used.add(only);
+    else this.#noted.push(this.#unfilled(revision));
+    return true;
   }
 
   /** Takes back what was chosen, and takes the next that fits what is known of the revision, and changes `ranks`. */
@@ -173,8 +186,7 @@ export class Replay {
     }
     const onLeases = leases.get(revision);
     if (onLeases === undefined) return;
-    const maker = this.#choices.at(-1);
-    const others = onLeases.filter((record) => maker?.revision !== revision || record !== maker.chosen);
+    const others = onLeases.filter((record) => !this.#used.has(record));
     this.#note(this.#leases.judge(others, revision));
   }
 
@@ -253,7 +265,7 @@ export class Replay {
   }
 
   #unfilled(revision: number): Mismatch {
-    const [fact] = (this.#gaps as Gaps).factsOf(revision);
+    const [fact] = this.#gaps?.factsOf(revision) ?? [];
     const proof =
       fact?.by ??
       (this.#timeline.history.client.find(

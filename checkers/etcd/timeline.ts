@@ -39,6 +39,8 @@ export interface Fact {
   readonly by: EtcdRecord;
 }
 
+export type Asking = EtcdRecord & { readonly f: "compact" | "range" };
+
 export interface Reply {
   readonly revision: number;
   readonly record: EtcdRecord;
@@ -65,6 +67,8 @@ export class Timeline {
   /** Grants and revocations of unknown outcome, by lease. */
   readonly unknownGrants = new Map<string, EtcdRecord[]>();
   readonly unknownRevokes = new Map<string, EtcdRecord[]>();
+  /** Compactions, and reads at a revision that are not serializable: what may be refused because of the revision. */
+  readonly asking: Asking[] = [];
   /** Watches that stand among the operations: they tell of changes, too. */
   readonly watches: EtcdRecord[] = [];
 
@@ -76,6 +80,8 @@ export class Timeline {
     for (const record of history.operations() as Iterable<EtcdRecord>) {
       if (record.f === "put") keys.push(record.input.key);
       else if (record.f === "txn") addKeys(keys, record.input);
+      if (record.f === "compact" || (record.f === "range" && isAsking(record.input)))
+        this.asking.push(record);
       if ((record.f as string) === "watch") this.#addWatch(record);
       else if (record.type === "info") this.#addUnknown(record);
       else if (record.type === "ok") this.#addReply(record);
@@ -220,6 +226,10 @@ export class Timeline {
     }
     return facts;
   }
+}
+
+function isAsking({ revision = 0, serializable }: EtcdRange): boolean {
+  return revision > 0 && serializable !== true;
 }
 
 /** What a watch was told, in the words of the watch checker. */
