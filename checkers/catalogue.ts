@@ -14,7 +14,7 @@ import { recordedWatches } from "./etcd/watches.ts";
 import { etcdChecker } from "./etcd.ts";
 import { g2 } from "./g2.ts";
 import { independent } from "./independent.ts";
-import { asCalled, linearizable, type ObjectCall } from "./linearizable.ts";
+import { asCalled, type Called, linearizable } from "./linearizable.ts";
 import { longFork } from "./long-fork.ts";
 import { type CounterCall, counter as sum } from "./models/counter.ts";
 import { kv } from "./models/kv.ts";
@@ -210,9 +210,9 @@ export const specifications: readonly Specification[] = [
     checker: () =>
       linearizable(sum, (operation) =>
         // Jepsen repeats what was added.
-        asCalled<CounterCall>(operation).map((call) =>
-          operation.f === "add" ? { ...call, output: call.output === undefined ? undefined : null } : call,
-        ),
+        operation.f === "add" && operation.output !== undefined
+          ? { ...asCalled<CounterCall>(operation), output: null }
+          : asCalled<CounterCall>(operation),
       ),
   },
   {
@@ -317,19 +317,19 @@ function answers(history: History, f: string, isOfKind: (answer: Json) => boolea
 }
 
 function registerChecker({ nilIsUnknown, init }: Conventions): Checker {
-  return linearizable(register(init), (operation: Operation): readonly ObjectCall<RegisterCall, Json>[] => {
-    const { f, input, key = "", type } = operation;
-    const call = { object: key, input: { f, value: input } as RegisterCall };
-    if (type !== "ok") return [{ ...call, output: undefined }];
+  return linearizable(register(init), (operation: Operation): Called<RegisterCall, Json> => {
+    const { f, type } = operation;
+    const input = { f, value: operation.input } as RegisterCall;
+    if (type !== "ok") return { input, output: undefined };
     const answer = unwrapped(operation.output);
     switch (f) {
       case "read":
-        return [{ ...call, output: answer === null && nilIsUnknown ? undefined : answer }];
+        return { input, output: answer === null && nilIsUnknown ? undefined : answer };
       case "cas":
         // Jepsen repeats the input of what was done.
-        return [{ ...call, output: answer !== false }];
+        return { input, output: answer !== false };
       default:
-        return [{ ...call, output: null }];
+        return { input, output: null };
     }
   });
 }
@@ -341,22 +341,18 @@ function unwrapped(answer: Json): Json {
   return value ?? swapped ?? null;
 }
 
-function mutexCall({ f, input, key = "", output }: Operation): readonly ObjectCall<MutexCall, Json>[] {
-  return [{ object: key, input: { f, value: input } as MutexCall, output }];
+function mutexCall({ f, input, output }: Operation): Called<MutexCall, Json> {
+  return { input: { f, value: input } as MutexCall, output };
 }
 
 /** The owner is the process. */
-function ownerCall({ f, key = "", output, process }: Operation): readonly ObjectCall<MutexCall, Json>[] {
-  return [{ object: key, input: { f, value: process } as MutexCall, output }];
+function ownerCall({ f, output, process }: Operation): Called<MutexCall, Json> {
+  return { input: { f, value: process } as MutexCall, output };
 }
 
 /** Steps may be called read and write, too. A read of unknown result is left out: it observed nothing. */
 function transactionCall(nilIsUnknown: boolean) {
-  return ({
-    input,
-    output,
-    key = "",
-  }: Operation): readonly ObjectCall<MultiRegisterCall, readonly RegisterStep[]>[] => {
+  return ({ input, output }: Operation): Called<MultiRegisterCall, readonly RegisterStep[]> => {
     const asked = input as readonly RegisterStep[];
     const answered = output as readonly RegisterStep[] | undefined;
     const steps: RegisterStep[] = [];
@@ -368,6 +364,6 @@ function transactionCall(nilIsUnknown: boolean) {
       steps.push([kind, String(register), kind === "r" ? null : value]);
       results.push([kind, String(register), kind === "r" ? result : value]);
     });
-    return [{ object: key, input: { f: "txn", value: steps }, output: answered && results }];
+    return { input: { f: "txn", value: steps }, output: answered && results };
   };
 }

@@ -14,7 +14,7 @@ export { Findings, who } from "./findings.ts";
 export { independent } from "./independent.ts";
 export { checkLinearizable, checkTransactions, checkWatch, readHistory } from "./library.ts";
 export type { Access, Model } from "./linearizable/model.ts";
-export { asCalled, linearizable, type ObjectCall, type Translation } from "./linearizable.ts";
+export { asCalled, type Called, linearizable, type ObjectCall, type Translation } from "./linearizable.ts";
 export { counter as linearizableCounter } from "./models/counter.ts";
 export { etcd } from "./models/etcd.ts";
 export { kv } from "./models/kv.ts";

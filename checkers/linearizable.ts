@@ -8,27 +8,15 @@
 import { type Anomaly, Budget, type Checker, type Verdict } from "../src/checker.ts";
 import type { History, Operation } from "../src/history/history.ts";
 import type { Json, Signature } from "../src/history/op.ts";
-import { components } from "./linearizable/components.ts";
-import {
-  crossCheck,
-  type Decision,
-  decideObject,
-  listed,
-  type Method,
-  type ObjectHistory,
-} from "./linearizable/decision.ts";
-import { explain } from "./linearizable/explanation.ts";
-import { type Action, type Model, PENDING } from "./linearizable/model.ts";
-import { type Claim, type ObjectCall, type Part, partsOf, type Translation } from "./linearizable/parts.ts";
-import { minimalWitness } from "./linearizable/witness.ts";
-import { register } from "./models/register.ts";
+import type { Decision, Method } from "./linearizable/decision.ts";
+import type { Model } from "./linearizable/model.ts";
+import { type Called, type Claim, partsOf, type Translation } from "./linearizable/parts.ts";
+import { questionsOf } from "./linearizable/questions.ts";
 
-export type { ObjectCall, Translation } from "./linearizable/parts.ts";
+export type { Called, ObjectCall, Translation } from "./linearizable/parts.ts";
 
 /** At most this many violations are explained; more are only counted. */
 const EXPLAINED = 5;
-/** At most this many steps go into making one witness small. */
-const WITNESS_STEPS = 200_000;
 /** About this many objects are also decided by the search, in part. */
 const CROSS_CHECKED = 8;
 
@@ -45,11 +33,12 @@ export function linearizable<S extends Signature, State, In, Out>(
 }
 
 /** For workloads whose functions are those of the model: `input` is the call, `output` its answer. */
-export function asCalled<In extends { readonly f: string; readonly value: Json }>(
-  operation: Operation,
-): readonly ObjectCall<In, Json>[] {
-  const { f, input, output, key } = operation;
-  return [{ object: key ?? "", input: { f, value: input } as unknown as In, output }];
+export function asCalled<In extends { readonly f: string; readonly value: Json }>({
+  f,
+  input,
+  output,
+}: Operation): Called<In, Json> {
+  return { input: { f, value: input } as unknown as In, output };
 }
 
 export function checkLinearizable<S extends Signature, State, In, Out>(
@@ -60,7 +49,7 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   revisionOf: Claim<S> = () => undefined,
 ): Verdict {
   const parts = partsOf({ history, model, translate, revisionOf });
-  const questions = [...parts.values()].flatMap((part) => questionsOf(model, part));
+  const questions = parts.flatMap((part) => questionsOf(model, part));
   // The smallest first: what easy ones leave over is there for the hard ones.
   questions.sort((a, b) => a.size - b.size);
   const anomalies: Anomaly[] = [];
@@ -69,9 +58,8 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
   let violations = 0;
   let checked = 0;
   questions.forEach((question, i) => {
-    if (i % Math.ceil(questions.length / CROSS_CHECKED) === 0) question.crossCheck();
     const share = new Budget(Math.floor(budget.left / (questions.length - i)));
-    const result = question.decide(share);
+    const result = question.answer(share, i % Math.ceil(questions.length / CROSS_CHECKED) === 0);
     budget.spend(share.total - share.left);
     if (result.kind === "exhausted") {
       unknown.push(
@@ -79,9 +67,9 @@ export function checkLinearizable<S extends Signature, State, In, Out>(
       );
       return;
     }
-    checked += question.size;
+    checked += result.checked;
     decided[result.by]++;
-    if (result.kind === "violation" && ++violations <= EXPLAINED) anomalies.push(question.anomaly(result));
+    if (result.kind === "violation" && ++violations <= EXPLAINED) anomalies.push(result.anomaly());
   });
   const keys = `${questions.length} ${questions.length === 1 ? "object" : "objects"}`;
   const how = waysOf(decided);
@@ -108,155 +96,6 @@ function waysOf(decided: { readonly [method in Method]: number }): string {
   const used = (Object.keys(WAYS) as Method[]).filter((method) => decided[method] > 0);
   if (used.length === 1) return WAYS[used[0] as Method];
   return used.map((method) => `${decided[method]} ${WAYS[method]}`).join(", ");
-}
-
-/** Whether some operations are linearizable; hides what they are. */
-interface Question {
-  /** How to call what they act on. */
-  readonly object: string;
-  readonly size: number;
-  /** Throws `Disagreement`. */
-  crossCheck(): void;
-  decide(budget: Budget): Decision;
-  anomaly(violation: Violation): Anomaly;
-}
-
-type Answers = Omit<Question, "object" | "size">;
-
-type Violation = Decision & { readonly kind: "violation" };
-
-/** One for each part of the object that no operation connects with the others. */
-function questionsOf<S extends Signature, State, In, Out>(
-  model: Model<State, In, Out>,
-  whole: Part<S, State, In, Out>,
-): readonly Question[] {
-  if (model.touches === undefined && model.asRegister === undefined) {
-    const told: Told = (...found) => anomalyOf(model, whole, whole.object, ...found);
-    return [{ object: whole.object, size: whole.length, ...question(model, whole, told) }];
-  }
-  if (model.touches === undefined) {
-    // Made for one object at a time: views of all of them at once would take gigabytes.
-    const viewed = () => questionOf(model, whole, "", undefined, whole.made());
-    let violated: Question | undefined;
-    return [
-      {
-        object: whole.object,
-        size: whole.length,
-        crossCheck: () => viewed().crossCheck(),
-        decide(budget) {
-          const asked = viewed();
-          const result = asked.decide(budget);
-          if (result.kind === "violation") violated = asked;
-          return result;
-        },
-        anomaly: (violation) => (violated ?? viewed()).anomaly(violation),
-      },
-    ];
-  }
-  const actions = whole.actions();
-  return components(model, actions).map(({ part, positions }) => {
-    const all = positions.length === actions.length;
-    const own = all ? actions : positions.map((position) => actions[position] as Action<In, Out>);
-    return questionOf(model, whole, part, all ? undefined : positions, own);
-  });
-}
-
-/** As one of a register if possible. `positions` are those of the actions in the whole, if they are not all. */
-function questionOf<S extends Signature, State, In, Out>(
-  model: Model<State, In, Out>,
-  whole: Part<S, State, In, Out>,
-  part: string,
-  positions: readonly number[] | undefined,
-  actions: readonly Action<In, Out>[],
-): Question {
-  const object = part === "" ? whole.object : whole.object === "" ? part : `${whole.object}/${part}`;
-  const view = model.asRegister?.(actions);
-  const told: Told = (witness, impossible, related) => {
-    const original = (position: number) => positions?.[position] ?? position;
-    const others = related?.map(original);
-    return anomalyOf(
-      model,
-      whole,
-      object,
-      witness.map(original),
-      original(impossible),
-      others,
-      view?.anomaly,
-    );
-  };
-  const size = actions.length;
-  const asked = question(model, listed(model, actions), told);
-  if (view === undefined) return { object, size, ...asked };
-  const viewed = (position: number) => view.positions[position] as number;
-  const inOriginal: Told = (witness, impossible, related) =>
-    told([...new Set(witness.map(viewed))], viewed(impossible), related?.map(viewed));
-  const registers = register(view.init);
-  const seen = question(registers, listed(registers, view.actions), inOriginal);
-  return { object, size, ...(view.relaxed ? eitherOf(seen, asked) : seen) };
-}
-
-/** A violation of what is relaxed is one of what is asked; if there is none, nothing is known yet. */
-function eitherOf(relaxed: Answers, asked: Answers): Answers {
-  const seen = new Set<Decision>();
-  return {
-    crossCheck: relaxed.crossCheck,
-    decide(budget) {
-      const share = new Budget(Math.floor(budget.left / 4));
-      const result = relaxed.decide(share);
-      budget.spend(share.total - share.left);
-      if (result.kind !== "violation") return asked.decide(budget);
-      seen.add(result);
-      return result;
-    },
-    anomaly: (violation) => (seen.has(violation) ? relaxed : asked).anomaly(violation),
-  };
-}
-
-/** Nobody but those `related` has anything to do with the witness; undefined: that is not known. */
-type Told = (witness: readonly number[], impossible: number, related?: readonly number[]) => Anomaly;
-
-function question<State, In, Out>(
-  model: Model<State, In, Out>,
-  operations: ObjectHistory<In, Out>,
-  told: Told,
-): Answers {
-  return {
-    crossCheck: () => crossCheck(model, operations),
-    decide: (budget) => decideObject(model, operations, budget),
-    anomaly({ impossible, witness, related }) {
-      if (witness !== undefined) return told(witness, impossible, related);
-      const minimal = minimalWitness(model, operations.actions(), impossible, new Budget(WITNESS_STEPS));
-      return told(minimal.positions, impossible);
-    },
-  };
-}
-
-function anomalyOf<S extends Signature, State, In, Out>(
-  model: Model<State, In, Out>,
-  whole: Part<S, State, In, Out>,
-  object: string,
-  positions: readonly number[],
-  impossible: number,
-  related: readonly number[] | undefined,
-  name: string | undefined = undefined,
-): Anomaly {
-  const witness = positions.map((position) => whole.action(position));
-  const indexes = witness.flatMap(({ invoked, completed }) =>
-    completed === PENDING ? [invoked] : [invoked, completed],
-  );
-  const culprit = witness[positions.indexOf(impossible)] ?? whole.action(impossible);
-  const others = related?.filter((position) => !positions.includes(position));
-  const actions =
-    others === undefined
-      ? whole.actions()
-      : [...witness, ...others.map((position) => whole.action(position))];
-  const explanation = explain(model, witness, culprit, { object, actions, failed: whole.failed() });
-  return {
-    ...explanation,
-    name: name ?? explanation.name,
-    guarantee: "linearizability",
-    witness: indexes.sort((a, b) => a - b),
-  };
 }
 
 function howFar(result: Decision & { kind: "exhausted" }, share: Budget): string {

@@ -29,9 +29,10 @@ export function judgeHighWater(text: string): Verdict {
   return checkLinearizable(
     readHistory(text),
     highWater,
-    ({ f, input, key = "", output }) => [
-      { object: key, input: { f: f as Call["f"], value: input }, output: f === "read" ? output : null },
-    ],
+    ({ f, input, output }) => ({
+      input: { f: f as Call["f"], value: input },
+      output: f === "read" ? output : null,
+    }),
     { budget: 1_000_000 },
   );
 }

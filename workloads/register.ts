@@ -5,7 +5,7 @@
  * after a number of operations and replaced by a fresh one: short histories per key are cheap to check.
  */
 import { z } from "zod";
-import type { ObjectCall } from "../checkers/linearizable.ts";
+import type { Called } from "../checkers/linearizable.ts";
 import { linearizable } from "../checkers/linearizable.ts";
 import { type RegisterCall, register } from "../checkers/models/register.ts";
 import { type Evidence, revisions } from "../checkers/revisions.ts";
@@ -91,17 +91,16 @@ export const registerCheckers = [
 ] as const;
 
 /** A stale read is no operation on a linearizable register. */
-function asRegisterCall(operation: Operation<RegisterSignature>): readonly ObjectCall<RegisterCall, Json>[] {
-  const object = operation.key ?? "";
+function asRegisterCall(operation: Operation<RegisterSignature>): Called<RegisterCall, Json> | undefined {
   switch (operation.f) {
     case "stale-read":
-      return [];
+      return undefined;
     case "read":
-      return [{ object, input: { f: "read", value: null }, output: operation.output?.value }];
+      return { input: { f: "read", value: null }, output: operation.output?.value };
     case "write":
-      return [{ object, input: { f: "write", value: operation.input }, output: null }];
+      return { input: { f: "write", value: operation.input }, output: null };
     case "cas":
-      return [{ object, input: { f: "cas", value: operation.input }, output: operation.output?.swapped }];
+      return { input: { f: "cas", value: operation.input }, output: operation.output?.swapped };
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Json } from "../../src/history/op.ts";
 import { type Access, type Action, type Model, PENDING } from "./model.ts";
+import { ValueNumbers } from "./value-numbers.ts";
 
 /** No value. */
 export const NONE = -1;
@@ -14,88 +15,97 @@ export const NEVER = 0x7fffffff;
 /** The number of the value that the object begins with. */
 export const INITIAL = 0;
 
-/** Grows as operations are added, in the order of their invocations. */
 export class Accesses {
   /** By operation: numbers of values, or `NONE`. */
-  reads = new Int32Array(8);
-  writes = new Int32Array(8);
-  excludes = new Int32Array(8);
+  readonly reads: Int32Array;
+  readonly writes: Int32Array;
+  readonly excludes: Int32Array;
   /** By operation: indexes of events. */
-  invoked = new Int32Array(8);
-  completed = new Int32Array(8);
+  readonly invoked: Int32Array;
+  readonly completed: Int32Array;
   length = 0;
-  readonly #numbers = new Map<number, number>();
-  readonly #texts = new Map<string, number>();
-  #values = 0;
-
-  /** `initial` is the value that the object begins with. */
-  constructor(initial: Json) {
-    this.#number(initial);
-  }
-
   /** How many values there are; they are numbered from 0. */
-  get values(): number {
-    return this.#values;
+  values = 1;
+
+  /** For at most `capacity` operations. */
+  constructor(capacity: number) {
+    this.reads = new Int32Array(capacity);
+    this.writes = new Int32Array(capacity);
+    this.excludes = new Int32Array(capacity);
+    this.invoked = new Int32Array(capacity);
+    this.completed = new Int32Array(capacity);
   }
 
-  add(access: Access, invoked: number, completed: number): void {
+  /** The next operation by invocation, with the numbers of its values. */
+  add(reads: number, writes: number, excludes: number, invoked: number, completed: number): void {
     const at = this.length++;
-    if (at === this.reads.length) this.#grow();
-    this.reads[at] = this.#number(access.reads);
-    this.writes[at] = this.#number(access.writes);
-    this.excludes[at] = this.#number(access.excludes);
+    this.reads[at] = reads;
+    this.writes[at] = writes;
+    this.excludes[at] = excludes;
     this.invoked[at] = invoked;
     this.completed[at] = completed === PENDING ? NEVER : completed;
+    this.values = Math.max(this.values, reads + 1, writes + 1, excludes + 1);
   }
 
-  /** Equal values, and only they, have equal numbers. Compared is their JSON text, in which numbers and strings differ. */
-  #number(value: Json | undefined): number {
-    if (value === undefined) return NONE;
-    if (typeof value === "number") return this.#interned(this.#numbers, value);
-    return this.#interned(this.#texts, typeof value === "string" ? `s${value}` : JSON.stringify(value));
-  }
-
-  #interned<T>(known: Map<T, number>, value: T): number {
-    let number = known.get(value);
-    if (number === undefined) {
-      number = this.#values++;
-      known.set(value, number);
-    }
-    return number;
-  }
-
-  #grow(): void {
-    const grown = (from: Int32Array<ArrayBuffer>) => {
-      const to = new Int32Array(from.length * 2);
-      to.set(from);
-      return to;
-    };
-    this.reads = grown(this.reads);
-    this.writes = grown(this.writes);
-    this.excludes = grown(this.excludes);
-    this.invoked = grown(this.invoked);
-    this.completed = grown(this.completed);
+  /** The same with room for twice as many. */
+  enlarged(): Accesses {
+    const larger = new Accesses(2 * this.reads.length);
+    larger.reads.set(this.reads);
+    larger.writes.set(this.writes);
+    larger.excludes.set(this.excludes);
+    larger.invoked.set(this.invoked);
+    larger.completed.set(this.completed);
+    larger.length = this.length;
+    larger.values = this.values;
+    return larger;
   }
 }
 
-/**
- * What one operation tells of values; undefined if that is not all it may do to the object, so that values alone
- * cannot decide.
- */
-export function accessOf<State, In, Out>(
-  model: Model<State, In, Out>,
-  input: In,
-  output: Out | undefined,
-  pending: boolean,
-): Access | undefined {
-  const access = model.access?.(input, output);
-  if (access === undefined) return undefined;
-  const { reads, writes, excludes } = access;
-  // A condition that was met or not: an answer would tell, and a pending operation can be left out if it was not.
-  if (output === undefined && reads !== undefined && !pending) return undefined;
-  if (excludes !== undefined && (reads !== undefined || writes !== undefined)) return undefined;
-  const silent = reads === undefined && writes === undefined && excludes === undefined;
-  return silent && !model.observes?.(input, output) ? undefined : access;
+/** Takes operations by invocation; the accesses are undefined once one of them has more to it than values. */
+export class AccessReader<State, In, Out> {
+  readonly #model: Model<State, In, Out>;
+  readonly #numbers: ValueNumbers;
+  accesses: Accesses | undefined;
+
+  /** For at most `capacity` operations. */
+  constructor(model: Model<State, In, Out>, capacity: number) {
+    this.#model = model;
+    this.#numbers = new ValueNumbers(model.init as Json);
+    if (model.access !== undefined) this.accesses = new Accesses(capacity);
+  }
+
+  add(input: In, output: Out | undefined, invoked: number, completed: number): void {
+    if (this.accesses === undefined) return;
+    const access = this.#accessOf(input, output, completed === PENDING);
+    if (access === undefined) {
+      this.accesses = undefined;
+      return;
+    }
+    const { reads, writes, excludes } = access;
+    this.accesses.add(
+      this.#numberOf(reads),
+      this.#numberOf(writes),
+      this.#numberOf(excludes),
+      invoked,
+      completed,
+    );
+  }
+
+  #numberOf(value: Json | undefined): number {
+    return value === undefined ? NONE : this.#numbers.of(value);
+  }
+
+  /** Undefined if what it tells of values is not all it may do to the object. */
+  #accessOf(input: In, output: Out | undefined, pending: boolean): Access | undefined {
+    const access = this.#model.access?.(input, output);
+    if (access === undefined) return undefined;
+    const { reads, writes, excludes } = access;
+    // A condition that was met or not: an answer would tell, and a pending operation can be left out if it was not.
+    if (output === undefined && reads !== undefined && !pending) return undefined;
+    if (excludes !== undefined && (reads !== undefined || writes !== undefined)) return undefined;
+    const silent = reads === undefined && writes === undefined && excludes === undefined;
+    return silent && !this.#model.observes?.(input, output) ? undefined : access;
+  }
 }
 
 /** The operations of a list, which are by invocation; undefined if they have more to them than values. */
@@ -103,11 +113,10 @@ export function accessesOf<State, In, Out>(
   model: Model<State, In, Out>,
   actions: readonly Action<In, Out>[],
 ): Accesses | undefined {
-  const accesses = new Accesses(model.init as Json);
+  const reader = new AccessReader(model, actions.length);
   for (const { input, output, invoked, completed } of actions) {
-    const access = accessOf(model, input, output, completed === PENDING);
-    if (access === undefined) return undefined;
-    accesses.add(access, invoked, completed);
+    reader.add(input, output, invoked, completed);
+    if (reader.accesses === undefined) break;
   }
-  return accesses;
+  return reader.accesses;
 }

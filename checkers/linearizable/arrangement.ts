@@ -11,6 +11,7 @@
  * This is one pass without going back, so it may leave exclusions without a place where another arrangement had one.
  */
 import { type Accesses, INITIAL, NEVER, NONE } from "./accesses.ts";
+import { groupedBy } from "./counting-sort.ts";
 import type { Ties } from "./ties.ts";
 
 /** Blocks of values between which no other value can be. */
@@ -238,22 +239,6 @@ function byValue({ accesses }: Ties, exclusions: Int32Array): (value: number) =>
     const start = from[value];
     return start === undefined || start === from[value + 1] ? none : sorted.subarray(start, from[value + 1]);
   };
-}
-
-/** Items by their groups, which are below `count`, each in the order given: a counting sort. */
-function groupedBy(groups: Int32Array, count: number, items: Int32Array) {
-  const from = new Int32Array(count + 1);
-  for (const group of groups) from[group + 1] = (from[group + 1] as number) + 1;
-  for (let group = 0; group < count; group++)
-    from[group + 1] = (from[group + 1] as number) + (from[group] as number);
-  const sorted = new Int32Array(items.length);
-  const filled = from.slice();
-  groups.forEach((group, i) => {
-    const at = filled[group] as number;
-    sorted[at] = items[i] as number;
-    filled[group] = at + 1;
-  });
-  return { from, sorted };
 }
 
 /** Pending operations that nobody needs. Each can be used once. */

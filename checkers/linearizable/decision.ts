@@ -7,10 +7,11 @@
  * searching comes down to a few operations, and the search has to find these contradictory, too.
  */
 import { Budget } from "../../src/checker.ts";
-import { type Accesses, accessesOf } from "./accesses.ts";
+import { accessesOf } from "./accesses.ts";
 import { claimedLinearization } from "./claimed-order.ts";
 import type { Member } from "./contradiction.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
+import { listed, type ObjectHistory } from "./object-history.ts";
 import { type SearchResult, search } from "./search.ts";
 import { decideByValues } from "./unique-values.ts";
 import { type Item, itemOf, minimalWitness, withoutExpendable } from "./witness.ts";
@@ -34,29 +35,6 @@ export type Decision =
       readonly related?: readonly number[];
     }
   | (SearchResult & { readonly kind: "exhausted" });
-
-/** The operations on one object, by invocation; made only when asked for, as a million of them need much memory. */
-export interface ObjectHistory<In, Out> {
-  /** Undefined if there is more to the operations than values. */
-  readonly accesses: Accesses | undefined;
-  readonly length: number;
-  action(position: number): Action<In, Out>;
-  /** All; kept once they are made. */
-  actions(): readonly Action<In, Out>[];
-}
-
-/** A list of operations, which must be by invocation. */
-export function listed<State, In, Out>(
-  model: Model<State, In, Out>,
-  actions: readonly Action<In, Out>[],
-): ObjectHistory<In, Out> {
-  return {
-    accesses: accessesOf(model, actions),
-    length: actions.length,
-    action: (position) => actionAt(actions, position),
-    actions: () => actions,
-  };
-}
 
 /** Two ways to decide gave different answers, so one of them is wrong, and no verdict can be believed. */
 export class Disagreement extends Error {

@@ -6,6 +6,7 @@
  */
 import type { Json, NodeId, Process } from "../../src/history/op.ts";
 import type { RegisterCall } from "../models/register.ts";
+import type { ObjectHistory } from "./object-history.ts";
 
 export interface Model<State, In, Out> {
   readonly name: string;
@@ -48,14 +49,14 @@ export interface Model<State, In, Out> {
   anomaly?(input: In, output: Out | undefined): string;
 }
 
-/** Operations on a register, linearizable exactly if those they stand for are; by invocation, as those are. */
+/** Operations on a register, linearizable exactly if those they stand for are. */
 export interface RegisterView {
   readonly init: Json;
   /** True: linearizable if those they stand for are, but perhaps if they are not, too. */
   readonly relaxed?: boolean;
-  readonly actions: readonly Action<RegisterCall, Json>[];
+  readonly operations: ObjectHistory<RegisterCall, Json>;
   /** For each of them, the position of the action it stands for; an action may have several, or none. */
-  readonly positions: readonly number[];
+  readonly positions: ArrayLike<number>;
   /** What a violation is called, unless the model is to tell. */
   readonly anomaly?: string;
 }

@@ -4,10 +4,11 @@ import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
 import { type RegisterCall, register } from "../models/register.ts";
 import { accessesOf } from "./accesses.ts";
-import { crossCheck, Disagreement, decide, type ObjectHistory } from "./decision.ts";
+import { crossCheck, Disagreement, decide } from "./decision.ts";
 import { isLinearizable } from "./exhaustive.ts";
 import { isLinearization } from "./linearization.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
+import type { ObjectHistory } from "./object-history.ts";
 import { decideByValues } from "./unique-values.ts";
 
 type RegisterAction = Action<RegisterCall, Json>;

@@ -7,8 +7,9 @@
  */
 import type { Json } from "../../src/history/op.ts";
 import { type Action, PENDING, type RegisterView } from "../linearizable/model.ts";
+import { listed } from "../linearizable/object-history.ts";
 import type { MutexCall } from "./mutex.ts";
-import type { RegisterCall } from "./register.ts";
+import { type RegisterCall, register } from "./register.ts";
 import { textOf } from "./value.ts";
 
 /**
@@ -66,7 +67,10 @@ export function registerOfHolds(
   calls.sort((a, b) => a.action.invoked - b.action.invoked);
   return {
     init: null,
-    actions: calls.map(({ action }) => action),
+    operations: listed(
+      register(),
+      calls.map(({ action }) => action),
+    ),
     positions: calls.map(({ position }) => position),
     anomaly: "two holders at once",
   };

@@ -1,7 +1,8 @@
 /** Registers that are read and written together. */
 import type { Json } from "../../src/history/op.ts";
 import type { Action, Model, RegisterView } from "../linearizable/model.ts";
-import type { RegisterCall } from "./register.ts";
+import { listed } from "../linearizable/object-history.ts";
+import { type RegisterCall, register } from "./register.ts";
 import { show, textOf } from "./value.ts";
 
 /** One step of a transaction. The value of a read is null in the call, and what was there in the answer. */
@@ -65,12 +66,17 @@ function single(
 ): RegisterView | undefined {
   const names = new Set(actions.flatMap(({ input }) => input.value.map(([, register]) => register)));
   if (names.size > 1 || actions.some(({ input }) => input.value.length !== 1)) return undefined;
-  const register = actions.map((action): Action<RegisterCall, Json> => {
+  const calls = actions.map((action): Action<RegisterCall, Json> => {
     const [f, , written] = action.input.value[0] as RegisterStep;
     if (f === "r") return { ...action, input: { f: "read", value: null }, output: action.output?.[0]?.[2] };
     const output = action.output === undefined ? undefined : null;
     return { ...action, input: { f: "write", value: written }, output };
   });
   const [name = ""] = names;
-  return { init: init[name] ?? null, actions: register, positions: actions.map((_, position) => position) };
+  const value = init[name] ?? null;
+  return {
+    init: value,
+    operations: listed(register(value), calls),
+    positions: actions.map((_, position) => position),
+  };
 }

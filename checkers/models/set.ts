@@ -1,7 +1,8 @@
 /** A set of values. */
 import type { Json } from "../../src/history/op.ts";
 import { type Action, type Model, PENDING, type RegisterView } from "../linearizable/model.ts";
-import type { RegisterCall } from "./register.ts";
+import { listed } from "../linearizable/object-history.ts";
+import { type RegisterCall, register } from "./register.ts";
 import { show, textOf } from "./value.ts";
 
 export type SetCall =
@@ -58,8 +59,12 @@ function presence(actions: readonly SetAction[]): RegisterView | undefined {
     elements.add(textOf(input.value));
   }
   if (elements.size > 1) return undefined;
-  const register = actions.map((action) => ({ ...action, ...presenceCall(action) }));
-  return { init: false, actions: register, positions: actions.map((_, position) => position) };
+  const calls = actions.map((action) => ({ ...action, ...presenceCall(action) }));
+  return {
+    init: false,
+    operations: listed(register(false), calls),
+    positions: actions.map((_, position) => position),
+  };
 }
 
 function presenceCall({ input, output, completed }: SetAction): {
