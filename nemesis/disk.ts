@@ -4,7 +4,7 @@ import type { Fault } from "../src/fault.ts";
 import type { Json } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { MILLISECOND, SECOND } from "../src/runtime/runtime.ts";
-import { sleep } from "./process.ts";
+import { powerOff, sleep } from "./process.ts";
 import { spanFault, total } from "./spans.ts";
 import { drawTarget, resolveTarget, type Target } from "./targets.ts";
 
@@ -12,7 +12,7 @@ type Drawn = { readonly [field: string]: Json };
 
 /**
  * Spoils the victims' disks for a span. A member whose disk fails gives up by itself, and is started again by the
- * cure. `powerOff` ends the span with a loss of power, which is when a disk that lied is found out.
+ * cure. `blackout` ends the span with a loss of power, which is when a disk that lied is found out.
  */
 function diskFault(
   name: string,
@@ -21,12 +21,12 @@ function diskFault(
   usual: readonly Target[],
   draw: (random: Random) => Drawn,
   fault: (value: Drawn) => DiskFault,
-  powerOff = false,
+  blackout = false,
 ): Fault {
   return spanFault({
     name,
     summary,
-    needs: ["disks", "processes"],
+    needs: blackout ? ["disks", "processes", "power"] : ["disks", "processes"],
     colour,
     draw: (random, options) => ({ ...draw(random), target: drawTarget(random, options, usual) }),
     async begin(cluster, value, random) {
@@ -39,7 +39,7 @@ function diskFault(
           const effects: { [node: string]: { readonly [effect: string]: number } } = {};
           let bites = 0;
           for (const node of nodes) {
-            if (powerOff) await processes.powerOff(node);
+            if (blackout) await powerOff(cluster, node);
             const hit = await disks.heal(node);
             effects[node] = hit;
             bites += total(hit);

@@ -12,6 +12,13 @@ function processes(cluster: Cluster<unknown>): Processes {
   return ability;
 }
 
+/** Takes the power of a node away. */
+export function powerOff(cluster: Cluster<unknown>, node: NodeId): Promise<Json> {
+  const { power } = cluster.can;
+  if (power === undefined) throw new Error("this place cannot take the power away");
+  return power.off(node);
+}
+
 /** Takes the victims down by `down`, brings them back by `up`; each victim that was up counts as a bite. */
 async function outage(
   cluster: Cluster<unknown>,
@@ -85,7 +92,7 @@ export const pause: Fault = spanFault({
 export const power: Fault = spanFault({
   name: "power",
   summary: "takes machines' power away: unsynced writes are lost or torn, peers get no goodbye",
-  needs: ["processes"],
+  needs: ["processes", "power"],
   colour: "#641e16",
   stretch: 0.5,
   draw: (random, options) => ({ target: drawTarget(random, options, anyone) }),
@@ -93,7 +100,7 @@ export const power: Fault = spanFault({
     outage(
       cluster,
       await resolveTarget(String(value.target), cluster, random),
-      (ability, node) => ability.powerOff(node),
+      (_ability, node) => powerOff(cluster, node),
       (ability, node) => ability.start(node),
     ),
 });
@@ -116,6 +123,7 @@ export const restart: Fault = spanFault({
   }),
   async begin(cluster, value, random, runtime) {
     const ability = processes(cluster);
+    const { power } = cluster.can;
     const target = String(value.target);
     const down = Number(value.downMs) * MILLISECOND;
     const every = Number(value.everyMs) * MILLISECOND;
@@ -126,7 +134,7 @@ export const restart: Fault = spanFault({
         const victims = await resolveTarget(target, cluster, random.fork(count++));
         for (const node of victims) {
           if (ability.state(node) !== "running") continue;
-          await (value.power === true ? ability.powerOff(node) : ability.kill(node));
+          await (value.power === true && power !== undefined ? power.off(node) : ability.kill(node));
           restarts++;
         }
         await sleep(runtime, down);
@@ -140,7 +148,7 @@ export const restart: Fault = spanFault({
         target,
         downMs: Number(value.downMs),
         everyMs: Number(value.everyMs),
-        power: value.power === true,
+        power: value.power === true && power !== undefined,
       },
       async heal() {
         over = true;

@@ -9,7 +9,7 @@ import type { Json, NodeId } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
 import { MILLISECOND, type Runtime } from "../src/runtime/runtime.ts";
 import { cutBetween, cutTowards } from "./partition.ts";
-import { sleep } from "./process.ts";
+import { powerOff, sleep } from "./process.ts";
 import { spanFault, total } from "./spans.ts";
 
 /** A blow struck at the node where the event happened: breaks, waits, heals; resolves to the number of bites. */
@@ -40,7 +40,7 @@ const mute: Blow = async (cluster, node, hold, _random, runtime) => {
 const crash: Blow = async (cluster, node, hold, random, runtime) => {
   const processes = cluster.can.processes;
   if (processes === undefined || processes.state(node) !== "running") return 0;
-  await (random.chance(0.5) ? processes.powerOff(node) : processes.kill(node));
+  await (random.chance(0.5) ? powerOff(cluster, node) : processes.kill(node));
   await sleep(runtime, hold);
   await processes.start(node);
   return 1;
@@ -78,7 +78,7 @@ function triggered(trigger: Trigger): Fault {
   return spanFault({
     name: trigger.name,
     summary: trigger.summary,
-    needs: ["events", "links", "processes"],
+    needs: ["events", "links", "processes", "power"],
     colour: trigger.colour,
     leastNodes: trigger.leastNodes,
     stretch: 1.5,

@@ -16,11 +16,13 @@ export interface Cluster<Api> {
 /** What can be done to a cluster. A fault whose ability is missing is not offered. */
 export interface Abilities {
   readonly processes?: Processes;
+  readonly power?: Power;
   readonly links?: Links;
   readonly clocks?: Clocks;
   readonly disks?: Disks;
   readonly members?: Members;
   readonly admin?: Admin;
+  readonly snapshots?: Snapshots;
   readonly events?: Events;
   readonly recovery?: Recovery;
 }
@@ -32,14 +34,17 @@ export interface Processes {
   kill(node: NodeId): Promise<Json>;
   /** Asks it to end. */
   stop(node: NodeId): Promise<Json>;
-  /** Takes the power away: unsynced writes are lost, peers get no goodbye. */
-  powerOff(node: NodeId): Promise<Json>;
   /** Starts a dead node from its disk; does nothing to a live one. */
   start(node: NodeId): Promise<Json>;
   /** Freezes and thaws the process; its clocks run on. */
   pause(node: NodeId): Promise<Json>;
   resume(node: NodeId): Promise<Json>;
   state(node: NodeId): "running" | "paused" | "dead";
+}
+
+export interface Power {
+  /** Takes the power away: unsynced writes are lost, peers get no goodbye. `Processes` starts the node again. */
+  off(node: NodeId): Promise<Json>;
 }
 
 /** How traffic from one node to another is spoilt. Probabilities in [0, 1]. */
@@ -116,8 +121,11 @@ export interface Members {
 export interface Admin {
   /** Compacts the store's history at its head minus `keep` revisions. */
   compact(keep: number): Promise<Json>;
+}
+
+export interface Snapshots {
   /** Makes the node snapshot its state machine and drop its log before it. */
-  snapshot(node: NodeId): Promise<Json>;
+  take(node: NodeId): Promise<Json>;
 }
 
 /** What nodes tell of their inside; the simulator hears all, a real cluster what its logs say. */

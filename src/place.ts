@@ -1,6 +1,6 @@
 /** A place: where a system runs. Simulated, as processes, in containers. */
 import type { Verdict } from "./checker.ts";
-import type { Cluster, ClusterEvent } from "./cluster.ts";
+import type { Ability, Cluster, ClusterEvent } from "./cluster.ts";
 import type { Nanos } from "./history/op.ts";
 import type { Plan } from "./plan.ts";
 import type { MessageRecord, NodeEnd } from "./result.ts";
@@ -12,6 +12,8 @@ export interface Place<Api> {
   readonly summary: string;
   /** Names of the systems it can run. */
   readonly systems: readonly string[];
+  /** What can be done there to a cluster of this plan. Throws UsageError if the plan cannot be run there at all. */
+  abilities(plan: Plan): ReadonlySet<Ability>;
   boot(plan: Plan, watch: Watching): Promise<Stage<Api>>;
 }
 
@@ -19,6 +21,8 @@ export interface Place<Api> {
 export interface Watching {
   /** Every message between hosts, for the space-time diagram. */
   readonly messages: boolean;
+  /** A directory for what members log, where they do; made if needed. */
+  readonly logs?: string;
 }
 
 /** A booted cluster and the time it lives in. */

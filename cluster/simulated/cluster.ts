@@ -218,7 +218,6 @@ export class SimulatedCluster implements Cluster<KvApi> {
         kill: async (node) => this.#strike(node, (host) => this.#kill(host)),
         // The node has no goodbye of its own: its kernel closes its connections either way.
         stop: async (node) => this.#strike(node, (host) => this.#kill(host)),
-        powerOff: async (node) => this.#strike(node, (host) => this.#powerOff(host)),
         start: async (node) => {
           this.#machine(node).host.resume();
           this.#start(node);
@@ -234,6 +233,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
           return null;
         },
         state: (node) => this.#machine(node).host.state,
+      },
+      power: {
+        off: async (node) => this.#strike(node, (host) => this.#powerOff(host)),
       },
       links: {
         spoil: async (pairs, fault) => this.#spoil(pairs, fault),
@@ -277,7 +279,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
       },
       admin: {
         compact: async (keep) => this.#compact(keep),
-        snapshot: async (node) => {
+      },
+      snapshots: {
+        take: async (node) => {
           const { host, node: server } = this.#machine(node);
           if (host.state !== "running" || server === undefined) return "not running";
           server.snapshotNow();

@@ -1,5 +1,5 @@
 /** The simulated place: one process, virtual time, nothing to install. */
-import type { ClusterEvent } from "../../src/cluster.ts";
+import type { Ability, ClusterEvent } from "../../src/cluster.ts";
 import type { Nanos } from "../../src/history/op.ts";
 import type { Observed, Place, Stage } from "../../src/place.ts";
 import type { Plan } from "../../src/plan.ts";
@@ -23,6 +23,18 @@ const KEPT_MESSAGES = 400_000;
 function calm({ rate }: Plan): WorldOptions {
   return { eventsPerSecond: rate > 0 ? 20_000 + 100 * rate : 10_000_000, burst: 1_000_000 };
 }
+const ABILITIES: ReadonlySet<Ability> = new Set([
+  "processes",
+  "power",
+  "links",
+  "clocks",
+  "disks",
+  "members",
+  "admin",
+  "snapshots",
+  "events",
+  "recovery",
+]);
 /** Protocol events that happen with every operation: counted, not kept. */
 const HOT: ReadonlySet<string> = new Set(["commit-advanced", "read-confirmed"]);
 
@@ -32,6 +44,7 @@ export function simulatedPlace(watch: (world: World) => void): Place<KvApi> {
     name: "simulated",
     summary: "one process in virtual time, deterministic: the same plan gives the same bytes",
     systems: ["raftkv"],
+    abilities: () => ABILITIES,
     async boot(plan, watching) {
       const world = new World(plan.seed, calm(plan));
       watch(world);
