@@ -46,7 +46,7 @@ const NOTABLE = new Set([
 
 export type Tuning = Omit<
   NodeOptions,
-  "clusterId" | "member" | "members" | "join" | "peerTransport" | "bug" | "observer" | "started"
+  "clusterId" | "member" | "members" | "join" | "peerTransport" | "observer" | "started"
 >;
 
 export interface MemberOptions {
@@ -305,7 +305,6 @@ class RunningMember implements LiveMember {
         members: join ? [] : founders(this.#options),
         join,
         peerTransport: "stream",
-        bug: "",
         started: this.#started,
       });
     });

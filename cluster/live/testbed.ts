@@ -23,6 +23,7 @@ export const TEST_TUNING: Tuning = {
   requestTimeout: 5 * SECOND,
   watchMaxEvents: 1000,
   leaseCheckpoints: true,
+  bug: "",
 };
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */

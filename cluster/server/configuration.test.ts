@@ -2,14 +2,38 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { UsageError } from "../../src/plan.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import { Compactor } from "./auto-compaction.ts";
 import { createAuthority } from "./certificates.ts";
 import { configure } from "./configuration.ts";
+import { withExperiment } from "./experiment.ts";
 import { fromEnvironment, fromFile, merge, SettingsError } from "./settings.ts";
 
 const given = (settings: { readonly [name: string]: string }) =>
   configure(merge([new Map(Object.entries(settings))]));
+
+describe("an experiment", () => {
+  const plain = configure(merge([]));
+  const experiment = (value: object) => withExperiment(plain, JSON.stringify(value));
+
+  it("changes what no flag does, and nothing unless it is told", () => {
+    expect(withExperiment(plain, undefined)).toBe(plain);
+    const { member } = experiment({
+      bug: "vote-twice",
+      raftkv: { preVote: false, tickMs: 7, snapshotEvery: 9 },
+    });
+    expect(member.tuning).toMatchObject({ bug: "vote-twice", preVote: false, tick: 7e6, snapshotEvery: 9 });
+    expect(member.name).toBe(plain.member.name);
+  });
+
+  it.each([{ bug: "no-such-bug", raftkv: {} }, { bug: "", raftkv: { tickMs: 0 } }, { raftkv: {} }])(
+    "refuses %o",
+    (value) => {
+      expect(() => experiment(value)).toThrow(UsageError);
+    },
+  );
+});
 
 describe("settings", () => {
   it("come from flags, then the environment, then the file, then the defaults", () => {

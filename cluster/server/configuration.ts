@@ -73,6 +73,7 @@ export function configure(given: Given): Configuration {
         requestTimeout: REQUEST_TIMEOUT_SECONDS * SECOND + 2 * election * MILLISECOND,
         watchMaxEvents: 1000,
         leaseCheckpoints: true,
+        bug: "",
         maxTxnOps: read.integer("max-txn-ops", 1, 1e6),
         maxRequestBytes,
         quotaBytes,

@@ -34,7 +34,11 @@ export async function serve(configuration: Configuration): Promise<number> {
   return code;
 }
 
-async function untilTheEnd(member: LiveMember, { client }: Configuration, log: Logger): Promise<number> {
+async function untilTheEnd(
+  member: LiveMember,
+  { client, member: { tuning } }: Configuration,
+  log: Logger,
+): Promise<number> {
   let edge: Edge;
   try {
     edge = await serveEtcd(member, client);
@@ -43,6 +47,7 @@ async function untilTheEnd(member: LiveMember, { client }: Configuration, log: L
     await member.stop();
     return REFUSED;
   }
+  if (tuning.bug !== "") log.warn({ bug: tuning.bug }, "a planted bug is switched on");
   log.info({ ports: edge.ports }, "ready to serve clients");
   let told = false;
   const stop = (signal: NodeJS.Signals): void => {

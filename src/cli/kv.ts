@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import { makeDirectoryNow } from "../../cluster/live/disk.ts";
 import { createAuthority } from "../../cluster/server/certificates.ts";
 import { configure } from "../../cluster/server/configuration.ts";
+import { EXPERIMENT, withExperiment } from "../../cluster/server/experiment.ts";
 import { inspect, NoDataDirectory } from "../../cluster/server/inspect.ts";
 import {
   fromEnvironment,
@@ -39,7 +40,7 @@ function startCommand(): Command {
         const file = flags.configFile ?? process.env.FAULTLINE_CONFIG_FILE ?? process.env.ETCD_CONFIG_FILE;
         const sources = [fromFlags(command, flags), environment];
         if (typeof file === "string") sources.push(fromFile(readFile(file), file));
-        return configure(merge(sources));
+        return withExperiment(configure(merge(sources)), process.env[EXPERIMENT]);
       });
       // With gRPC and all that: the other commands shall not wait for it.
       const { serve } = await import("../../cluster/server/main.ts");
