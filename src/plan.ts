@@ -46,6 +46,20 @@ export const DiskOptions = z.strictObject({
   syncMs: z.number().min(0).max(10_000).default(1),
 });
 
+/** How etcd is run, where it is the system under test; the defaults are its own. */
+export const EtcdOptions = z.strictObject({
+  /** The program: a path, or a name to look for on the PATH. */
+  binary: z.string().default("etcd"),
+  heartbeatMs: z.number().int().min(1).max(10_000).default(100),
+  electionMs: z.number().int().min(5).max(50_000).default(1_000),
+  snapshotCount: z.number().int().min(1).default(100_000),
+  compactionBatchLimit: z.number().int().min(1).default(1_000),
+  watchProgressMs: z.number().int().min(1).default(600_000),
+  /** Further flags, each word one item. */
+  flags: z.array(z.string()).default([]),
+});
+export type EtcdOptions = z.infer<typeof EtcdOptions>;
+
 /** Faults that only members who speak by datagram can feel: a stream puts packets in order again. */
 export const datagramFaults: readonly string[] = ["duplicate", "reorder"];
 
@@ -92,6 +106,7 @@ export const Plan = z.strictObject({
   /** Exactly these invocations, instead of what the workload and the faults would draw, and nothing after them. */
   script: z.array(ScriptedCall).optional(),
   raftkv: RaftKvOptions.prefault({}),
+  etcd: EtcdOptions.prefault({}),
   network: NetworkOptions.prefault({}),
   disk: DiskOptions.prefault({}),
 });

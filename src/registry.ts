@@ -3,12 +3,15 @@ import { liveness } from "../checkers/liveness.ts";
 import { stats } from "../checkers/stats.ts";
 import type { KvApi } from "../cluster/api.ts";
 import { mutants } from "../cluster/bugs.ts";
+import { processPlace } from "../cluster/processes/place.ts";
 import { simulated } from "../cluster/simulated/place.ts";
+import { systems } from "../cluster/systems/index.ts";
 import { faults } from "../nemesis/index.ts";
 import { parseGrudge } from "../nemesis/partition.ts";
 import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
 import type { Checker } from "./checker.ts";
+import type { Ability } from "./cluster.ts";
 import type { Fault } from "./fault.ts";
 import type { NodeId, Signature } from "./history/op.ts";
 import type { Place } from "./place.ts";
@@ -17,11 +20,7 @@ import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
 
-export const places: readonly Place<KvApi>[] = [simulated];
-
-export const systems: readonly { readonly name: string; readonly summary: string }[] = [
-  { name: "raftkv", summary: "the Raft key-value store of this repository, with etcd's semantics" },
-];
+export const places: readonly Place<KvApi>[] = [simulated, processPlace(systems)];
 
 /** What judges every run, whatever its workload. */
 const everyRun: readonly Checker[] = [stats, liveness];
@@ -37,6 +36,7 @@ export function listCheckers(): { readonly name: string; readonly summary: strin
     ...[...judged].map(([name, users]) => ({ name, summary: `judges ${users.join(", ")}` })),
     ...everyRun.map(({ name }) => ({ name, summary: "judges every run" })),
     { name: "raft-invariants", summary: "judges every simulated run, looking inside" },
+    { name: "logs", summary: "judges every run on real members, by what they logged" },
     { name: "ground-truth", summary: "judges what clients of simulated runs were told, against the log" },
   ];
 }
@@ -69,11 +69,19 @@ export function assemble(plan: Plan): Test<KvApi> {
       `place ${place.name} cannot run ${plan.system}; it runs ${place.systems.join(", ")}`,
     );
   }
+  const able = place.abilities(plan);
   const factory: WorkloadFactory<KvApi> = lookUp("workload", plan.workload, workloads);
   const chosen: Fault[] = [];
   for (const name of plan.faults) {
     const fault = lookUp("fault", name, faults);
     if (chosen.includes(fault)) throw new UsageError(`fault ${name} is named twice`);
+    if (!canStrike(fault, able)) {
+      const missing = fault.needs.filter((ability) => !able.has(ability));
+      const others = faults.filter((other) => canStrike(other, able)).map((other) => other.name);
+      throw new UsageError(
+        `fault ${name} needs ${missing.join(" and ")}, which place ${place.name} does not have for ${plan.system}; it has what these need: ${others.join(", ")}`,
+      );
+    }
     if (plan.nodes < fault.leastNodes) {
       throw new UsageError(
         `fault ${name} needs at least ${fault.leastNodes} nodes, the plan has ${plan.nodes}`,
@@ -103,6 +111,10 @@ export function assemble(plan: Plan): Test<KvApi> {
     faults: chosen,
     checkers: checkersFor(plan),
   };
+}
+
+function canStrike({ needs }: Fault, able: ReadonlySet<Ability>): boolean {
+  return needs.every((ability) => able.has(ability));
 }
 
 /** A script says itself what is worth doing, and need not heal what it breaks. */

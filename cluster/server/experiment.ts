@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { parse, RaftKvOptions, UsageError } from "../../src/plan.ts";
 import { MILLISECOND } from "../../src/runtime/runtime.ts";
-import { findBug } from "../bugs.ts";
+import { mutants } from "../bugs.ts";
 import type { Configuration } from "./configuration.ts";
 
 /** The variable's name; its value is JSON. */
@@ -13,7 +13,9 @@ export const EXPERIMENT = "FAULTLINE_EXPERIMENT";
 
 const schema = z.strictObject({
   /** Name of a planted bug, or "". */
-  bug: z.string().refine((name) => name === "" || findBug(name) !== undefined, "there is no such bug"),
+  bug: z
+    .string()
+    .refine((bug) => bug === "" || mutants.some(({ name }) => name === bug), "there is no such bug"),
   raftkv: RaftKvOptions.omit({ peerTransport: true }),
 });
 export type Experiment = z.infer<typeof schema>;

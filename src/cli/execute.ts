@@ -31,6 +31,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
   const status = new Status();
   let operations = 0;
   let faults = 0;
+  const unit = plan.place === "simulated" ? "s virtual" : "s";
   const record = (event: Op): void => {
     journal.append(event);
     if (event.type === "invoke") {
@@ -40,7 +41,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
     status.update(() => {
       const seconds = event.time / 1e9;
       const percent = Math.min(100, Math.round((100 * seconds) / plan.duration));
-      return `${plan.workload}  seed ${plan.seed}  ${seconds.toFixed(1)} s of ${plan.duration} s virtual (${percent} %)  ${operations} operations  ${faults} faults`;
+      return `${plan.workload}  seed ${plan.seed}  ${seconds.toFixed(1)} s of ${plan.duration} ${unit} (${percent} %)  ${operations} operations  ${faults} faults`;
     });
   };
   const deaf = onInterrupt(() => {
@@ -53,7 +54,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
     status.announce(`${plan.workload}  seed ${plan.seed}  judging ${operations} operations`);
   };
   try {
-    const finished = await run(test, { record, messages: true, judging });
+    const finished = await run(test, { record, messages: true, logs: directory.file("logs"), judging });
     directory.writeTrace(finished.trace, finished.messages);
     directory.writeResult(finished.result);
     directory.writeReport(await renderReport(directory.read(), { repeat }));

@@ -4,9 +4,10 @@ import { Argument, Command } from "commander";
 import { specifications } from "../../checkers/catalogue.ts";
 import { plantedBugs } from "../../cluster/bugs.ts";
 import { sites } from "../../cluster/sites.ts";
+import { systems } from "../../cluster/systems/index.ts";
 import { faults } from "../../nemesis/index.ts";
 import { workloads } from "../../workloads/index.ts";
-import { listCheckers, places, systems } from "../registry.ts";
+import { listCheckers, places } from "../registry.ts";
 
 interface Item {
   readonly name: string;

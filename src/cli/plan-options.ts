@@ -111,7 +111,7 @@ export function planFlags(given: PlanInput): string {
   }
   if (failFast === true) words.push("--fail-fast");
   if (swarm === true) words.push("--swarm");
-  for (const group of ["workloadOptions", "raftkv", "network", "disk"] as const) {
+  for (const group of ["workloadOptions", "raftkv", "etcd", "network", "disk"] as const) {
     for (const [name, value] of Object.entries(rest[group] ?? {})) {
       if (value !== undefined) words.push("--set", quote(`${group}.${name}=${JSON.stringify(value)}`));
     }

@@ -21,10 +21,9 @@ export function printResult({ plan, result, directory, repeat }: Executed): void
     .map(({ fault, starts }) => `${fault} x${starts}`);
   const { operations, virtualSeconds } = result.counts;
   stdout.write(`  faults: ${faults.join(", ") || "none"}\n`);
+  const unit = plan.place === "simulated" ? "virtual seconds" : "seconds";
   const early = result.phases.recovery === undefined ? ", ended early" : "";
-  stdout.write(
-    `  seed ${plan.seed}: ${operations} operations in ${virtualSeconds} virtual seconds${early}\n`,
-  );
+  stdout.write(`  seed ${plan.seed}: ${operations} operations in ${virtualSeconds} ${unit}${early}\n`);
   stdout.write(`  report: ${directory.path}/report.html\n`);
   if (result.validity !== "valid" || result.vacuous) stdout.write(`  repeat: ${pc.bold(repeat)}\n`);
 }

@@ -33,6 +33,10 @@ export function replayCommand(): Command {
     const input = planInput(flags);
     if (path !== undefined && Object.keys(input).length > 0)
       throw new UsageError(`${path}: a stored run has its own plan; leave the other flags out`);
+    if (input.place !== undefined && input.place !== "simulated")
+      throw new UsageError(
+        `--place ${input.place}: only simulated runs repeat byte for byte; on real machines no two runs are the same`,
+      );
     const { plan, difference, events, result } = await (Object.keys(input).length > 0
       ? repeat(await remember(input))
       : replayRun(RunDirectory.open(path ?? "store/latest")));

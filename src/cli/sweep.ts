@@ -9,6 +9,7 @@ import { sitesOf } from "../../cluster/sites.ts";
 import { type PlanInput, parsePlan, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import { exitCode } from "../result.ts";
+import { resolvePlan } from "../runner/swarm.ts";
 import { RunDirectory } from "../store/run-directory.ts";
 import { toothlessFaults, unreachedSites } from "./coverage.ts";
 import { execute } from "./execute.ts";
@@ -154,6 +155,7 @@ export async function sweepAndConclude(input: PlanInput, range: Range, flags: Co
 
 /** Throws UsageError if what is set can be no run at all, whichever part of it a seed draws. */
 function requireRunnable(input: PlanInput): void {
+  if (input.swarm === true) resolvePlan({ ...input, seed: 0 });
   // A seed that draws a fault of datagrams also draws their transport.
   const raftkv =
     input.swarm === true ? { peerTransport: "datagram" as const, ...input.raftkv } : input.raftkv;

@@ -47,6 +47,8 @@ export interface Sink {
   /** Takes each event before anything follows from it. */
   record(event: Op): void;
   readonly messages: boolean;
+  /** A directory for what members log. */
+  readonly logs?: string;
   /** Is told that all events have been recorded and the checkers begin, which may take long without a pause. */
   judging?(): void;
 }
@@ -65,7 +67,8 @@ const HEALING_ROUNDS = 60;
 
 export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
   const { plan, workload } = test;
-  const stage = await test.place.boot(plan, { messages: sink.messages });
+  const { messages, logs } = sink;
+  const stage = await test.place.boot(plan, { messages, ...(logs === undefined ? {} : { logs }) });
   try {
     const events: Op[] = [];
     const recorded = new Recording(test, stage, (event) => {

@@ -3,7 +3,7 @@
  * features out of a run reaches states that a run with everything on never sees; small knobs (one entry per message,
  * a snapshot every twenty entries) make rare interleavings common.
  */
-import { datagramFaults, type Plan, type PlanInput, parsePlan } from "../plan.ts";
+import { datagramFaults, type Plan, type PlanInput, parsePlan, UsageError } from "../plan.ts";
 import { type Random, seededRandom } from "../runtime/random.ts";
 
 /** What a cluster must survive, as drawn from when a plan names no faults. */
@@ -53,6 +53,10 @@ const CLASSES = 3;
 export function resolvePlan(input: PlanInput): Plan {
   const framed = parsePlan(input);
   if (!framed.swarm) return framed;
+  if (framed.place !== "simulated")
+    throw new UsageError(
+      `swarm: only clusters of the simulated place can be drawn; for place ${framed.place} say --no-swarm to a sweep, and leave --swarm out of a run`,
+    );
   const random = seededRandom(framed.seed).fork("swarm");
   const { swarm: _, ...fixed } = input;
   const few = fixed.nodes !== undefined && fixed.nodes < 3;

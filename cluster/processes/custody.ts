@@ -1,0 +1,38 @@
+/** A run's hold on what it has on this machine: a mark for its processes, a directory, and the reaper of both. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { program } from "../installation.ts";
+
+export class Custody {
+  /** The value of the variable that every process of the run has in its environment. */
+  readonly mark: string;
+  /** For whatever may be lost with the run. */
+  readonly directory: string;
+  readonly #reaper: ChildProcess;
+
+  constructor() {
+    this.mark = randomBytes(8).toString("hex");
+    this.directory = join(tmpdir(), `faultline-run-${this.mark}`);
+    // Nobody else's signals shall reach it: Ctrl-C goes to all processes of a terminal.
+    this.#reaper = spawn(process.execPath, [program("cluster/processes/reaper"), this.mark, this.directory], {
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+      cwd: "/",
+    });
+    this.#reaper.unref();
+    (this.#reaper.stdin as Socket).unref();
+    fs.mkdirSync(this.directory, { mode: 0o700 });
+  }
+
+  /** Ends all there still is. */
+  async close(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#reaper.once("exit", () => resolve()));
+    this.#reaper.ref();
+    this.#reaper.stdin?.end();
+    await ended;
+  }
+}

@@ -1,0 +1,221 @@
+/** The place of real processes, with both systems: what faults do there, and what is left of a run. */
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Processes } from "../../src/cluster.ts";
+import type { Stage } from "../../src/place.ts";
+import { type PlanInput, parsePlan, UsageError } from "../../src/plan.ts";
+import { assemble } from "../../src/registry.ts";
+import { run } from "../../src/runner/run.ts";
+import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
+import type { KvApi } from "../api.ts";
+import { program } from "../installation.ts";
+import { systems } from "../systems/index.ts";
+import { marked } from "./mark.ts";
+import { processPlace } from "./place.ts";
+
+const home = fs.mkdtempSync(join(tmpdir(), "faultline-place-"));
+afterAll(() => fs.rmSync(home, { recursive: true }));
+
+const place = processPlace(systems);
+const base: PlanInput = { place: "processes", nodes: 3, faults: [], seed: 1 };
+
+describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (system) => {
+  const logs = join(home, system);
+  let stage: Stage<KvApi>;
+  let processes: Processes;
+
+  beforeAll(async () => {
+    const plan = parsePlan({ ...base, system });
+    expect([...place.abilities(plan)]).toContain("processes");
+    stage = await place.boot(plan, { messages: false, logs });
+    processes = stage.cluster.can.processes as Processes;
+  }, 180_000);
+  afterAll(async () => stage?.close());
+
+  const put = async (node: string, key: string, value: string) => {
+    const api = stage.cluster.api(node);
+    try {
+      return await api.request({ kind: "put", key, value });
+    } finally {
+      api.close();
+    }
+  };
+  const read = async (node: string, key: string) => {
+    const api = stage.cluster.api(node);
+    try {
+      return (await api.request({ kind: "range", key, serializable: true })).kvs[0]?.value;
+    } finally {
+      api.close();
+    }
+  };
+  const timer = (delay: number) => new Promise<void>((resolve) => stage.runtime.timer(delay, resolve));
+
+  it("serves through every member, and one of them leads", async () => {
+    for (const node of stage.cluster.nodes) await put(node, node, "served");
+    expect(await stage.cluster.leaders()).toHaveLength(1);
+  });
+
+  it("keeps its data when all its members are killed", async () => {
+    await put("n1", "kept", "through SIGKILL");
+    for (const node of stage.cluster.nodes) {
+      expect(await processes.kill(node)).toMatchObject({ signal: "SIGKILL" });
+      expect(processes.state(node)).toBe("dead");
+    }
+    await expect(put("n1", "kept", "by nobody")).rejects.toMatchObject({ definite: true });
+    for (const node of stage.cluster.nodes) await processes.start(node);
+    await stage.cluster.ready(stage.cluster.nodes);
+    expect(await read("n1", "kept")).toBe("through SIGKILL");
+    expect(stage.observed().nodeEnds).toEqual([]);
+  });
+
+  it("does nothing while it is frozen, and goes on when it is thawed", async () => {
+    expect(await processes.pause("n2")).toMatchObject({ stopped: true });
+    expect(processes.state("n2")).toBe("paused");
+    const ready = stage.cluster.ready(["n2"]).then(() => "ready");
+    expect(await Promise.race([ready, timer(SECOND).then(() => "frozen")])).toBe("frozen");
+    await processes.resume("n2");
+    expect(await ready).toBe("ready");
+  });
+
+  it("ends when it is asked to", async () => {
+    expect(await processes.stop("n3")).toMatchObject({ signal: "SIGTERM" });
+    await processes.start("n3");
+    await stage.cluster.ready(["n3"]);
+  });
+
+  it("takes a member out and a new one in", async () => {
+    const members = stage.cluster.can.members;
+    if (members === undefined) throw new Error("membership is an ability of this system");
+    await put("n1", "before", "n3 was new");
+    await members.remove("n3");
+    expect((await members.list()).voters).not.toContain("n3");
+    await members.add("n3", true);
+    await stage.cluster.ready(["n3"]);
+    expect((await members.list()).voters).toContain("n3");
+    expect(await read("n3", "before")).toBe("n3 was new");
+  });
+
+  it("starts a core that has to recover, which faults leave in peace until it has", async () => {
+    for (const node of stage.cluster.nodes) await processes.kill(node);
+    const { recovery } = stage.cluster.can;
+    const { core } = (await recovery?.healCore()) ?? { core: [] };
+    expect(core).toHaveLength(2);
+    await stage.cluster.ready(core);
+    expect(await processes.kill(core[0] as string)).toMatch(/spared/);
+    await recovery?.releaseCore();
+    for (const node of stage.cluster.nodes) await processes.start(node);
+    await stage.cluster.ready(stage.cluster.nodes);
+  });
+
+  it("tells a member that ended by itself from one that was made to", async () => {
+    const { pid } = (await processes.start("n2")) as { readonly pid: number };
+    process.kill(pid, "SIGKILL");
+    while (processes.state("n2") !== "dead") await timer(10 * MILLISECOND);
+    expect(stage.observed().nodeEnds).toMatchObject([{ node: "n2", kind: "crash" }]);
+  });
+
+  it("has kept what its members logged, of all their lives", () => {
+    for (const node of stage.cluster.nodes)
+      expect(fs.readFileSync(join(logs, `${node}.log`), "utf8").split("\n").length).toBeGreaterThan(10);
+    expect(stage.observed().verdicts).toMatchObject([{ checker: "logs", validity: "valid" }]);
+  });
+});
+
+describe.each(["raftkv", "etcd"])("a whole run of %s", (system) => {
+  it.each(["register", "watch", "lock", "kv"])("of %s holds under faults that bite", async (workload) => {
+    const plan = parsePlan({
+      ...base,
+      system,
+      workload,
+      faults: ["kill", "pause"],
+      faultInterval: 2,
+      duration: 8,
+    });
+    const { result } = await run(assemble(plan), { record: () => {}, messages: false });
+    expect(result.nodeEnds).toEqual([]);
+    const broken = result.verdicts.filter(({ validity }) => validity !== "valid");
+    // etcd's watches have bugs of their own (etcd-io/etcd#15220, #18089, #20221), which this finds more often than not.
+    expect(broken.filter(({ checker }) => system === "raftkv" || checker !== "watch")).toEqual([]);
+    expect(result.faults.reduce((sum, { bites }) => sum + bites, 0)).toBeGreaterThan(0);
+  });
+});
+
+describe("what a real run cannot have", () => {
+  it.each<[PlanInput, RegExp]>([
+    [{ faults: ["partition"] }, /fault partition needs links, .* it has what these need: kill, stop, pause/],
+    [{ faults: ["power"] }, /needs power/],
+    [{ network: { loss: 0.1 } }, /network\.loss describes simulated machines/],
+    [{ bug: "timeout-is-fail" }, /simulator's client/],
+    [{ system: "etcd", bug: "vote-twice" }, /planted in raftkv/],
+    [{ system: "etcd", etcd: { binary: "/no/such/etcd" } }, /etcd\.binary: \/no\/such\/etcd cannot be run/],
+    [{ system: "etcd", etcd: { binary: "true" } }, /no etcd/],
+    [{ raftkv: { peerTransport: "datagram" } }, /peerTransport/],
+  ])("is refused before anything starts: %o", (input, message) => {
+    const attempt = () => assemble(parsePlan({ ...base, ...input }));
+    expect(attempt).toThrow(UsageError);
+    expect(attempt).toThrow(message);
+  });
+});
+
+it("a planted bug is found on real processes", async () => {
+  const plan = parsePlan({ ...base, workload: "bank", bug: "txn-sees-own-puts", duration: 10 });
+  const { result } = await run(assemble(plan), { record: () => {}, messages: false });
+  const found = result.verdicts.filter(({ validity }) => validity === "invalid");
+  expect(found.map(({ checker }) => checker)).toContain("bank");
+});
+
+/** Processes of the run whose tester this is, by the mark that its reaper was given. */
+function markOf(tester: number): string | undefined {
+  const children = spawnSync("pgrep", ["-P", String(tester), "-a"], { encoding: "utf8" }).stdout;
+  return /cluster\/processes\/reaper\.js (\w+) /.exec(children)?.[1];
+}
+
+const reaped = async (mark: string) => {
+  while (marked(mark).length > 0 || fs.existsSync(join(tmpdir(), `faultline-run-${mark}`)))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
+describe("nothing is left behind", () => {
+  const words = ["run", "--place", "processes", "-w", "register", "-f", "pause", "-n", "3", "-d", "60s"];
+
+  // Before the members are started, while they are, and with some of them frozen.
+  it.each([0, 100, 400, 1500, 8000])(
+    "by a tester that is killed %d ms after it has a reaper",
+    async (delay) => {
+      const tester = spawn(process.execPath, [program("src/cli/main"), ...words], {
+        cwd: home,
+        stdio: "ignore",
+      });
+      const pid = tester.pid as number;
+      let mark = markOf(pid);
+      while (mark === undefined) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        mark = markOf(pid);
+      }
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      const ended = new Promise((resolve) => tester.once("exit", resolve));
+      tester.kill("SIGKILL");
+      await ended;
+      await reaped(mark);
+      expect(marked(mark)).toEqual([]);
+    },
+  );
+
+  it("by one that is told to end", async () => {
+    const tester = spawn(process.execPath, [program("src/cli/main"), ...words], {
+      cwd: home,
+      stdio: "ignore",
+    });
+    const pid = tester.pid as number;
+    while (markOf(pid) === undefined || marked(markOf(pid) as string).length < 3)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const mark = markOf(pid) as string;
+    const ended = new Promise((resolve) => tester.once("exit", resolve));
+    tester.kill("SIGTERM");
+    expect(await ended).toBe(143);
+    await reaped(mark);
+  });
+});

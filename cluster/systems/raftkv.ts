@@ -1,0 +1,61 @@
+/** The store of this repository, each member a process of `faultline kv start` from this same installation. */
+import { UsageError } from "../../src/plan.ts";
+import { MILLISECOND } from "../../src/runtime/runtime.ts";
+import type { KvApi } from "../api.ts";
+import { plantedBugs } from "../bugs.ts";
+import { program } from "../installation.ts";
+import { EXPERIMENT, type Experiment } from "../server/experiment.ts";
+import { connect, EtcdControl, memberFlags } from "./etcd-members.ts";
+import type { System } from "./system.ts";
+
+/** Levels of pino: what comes after "error". */
+const FATAL = 60;
+/** How Node ends a process whose code has thrown. */
+const UNCAUGHT = /^(?:Uncaught )?\w*(?:Error|Exception)\b.*:|^#\s*Fatal error|^FATAL ERROR|the harness broke/;
+
+export const raftkv: System<KvApi> = {
+  name: "raftkv",
+  summary: "the Raft key-value store of this repository, with etcd's semantics",
+  can: ["admin", "members"],
+  check({ raftkv, bug }) {
+    program("src/cli/main");
+    if (raftkv.peerTransport === "datagram")
+      throw new UsageError(
+        "raftkv.peerTransport: real members speak by streams; datagrams are simulated only",
+      );
+    if (plantedBugs.some(({ name, area }) => name === bug && area === "client"))
+      throw new UsageError(
+        `bug ${bug} is planted in the simulator's client; other bugs are found on real members`,
+      );
+  },
+  electionTimeout: ({ raftkv: { tickMs, electionTicks } }) => 2 * tickMs * electionTicks * MILLISECOND,
+  invocation(member, { raftkv, bug }) {
+    const { peerTransport: _, ...settings } = raftkv;
+    const experiment: Experiment = { bug, raftkv: settings };
+    return {
+      command: [process.execPath, program("src/cli/main"), "kv", "start", ...memberFlags(member)],
+      environment: { [EXPERIMENT]: JSON.stringify(experiment) },
+    };
+  },
+  api: connect,
+  control: (address, timeout) => new EtcdControl(address, timeout),
+  finding(line) {
+    const entry = parsed(line);
+    if (entry === undefined) return UNCAUGHT.test(line) ? line : undefined;
+    if (entry.level !== FATAL || /removed/.test(entry.reason)) return undefined;
+    return `${entry.msg}: ${entry.reason}`;
+  },
+};
+
+/** An entry of the log; undefined if the line is none. */
+function parsed(
+  line: string,
+): { readonly level: unknown; readonly msg: string; readonly reason: string } | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    const { level, msg, reason } = JSON.parse(line) as { readonly [field: string]: unknown };
+    return { level, msg: String(msg), reason: String(reason ?? "") };
+  } catch {
+    return undefined;
+  }
+}
