@@ -4,7 +4,7 @@ export * from "../checkers/index.ts";
 export type { KvApi } from "../cluster/api.ts";
 export { processPlace } from "../cluster/processes/place.ts";
 export { simulated } from "../cluster/simulated/place.ts";
-export type { Control, Invocation, Membership, MemberSpec, Peer, System } from "../cluster/systems/system.ts";
+export type { Control, Invocation, MemberSpec, Membership, Peer, System } from "../cluster/systems/system.ts";
 export { faults } from "../nemesis/index.ts";
 export { spanFault } from "../nemesis/spans.ts";
 export { drawTarget, resolveTarget, targets } from "../nemesis/targets.ts";

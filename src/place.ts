@@ -21,8 +21,8 @@ export interface Place<Api> {
 export interface Watching {
   /** Every message between hosts, for the space-time diagram. */
   readonly messages: boolean;
-  /** A directory for what members log, where they do; made if needed. */
-  readonly logs?: string;
+  /** A directory for what members leave behind, where they do: logs, and data if the run failed. Made if needed. */
+  readonly remains?: string;
 }
 
 /** A booted cluster and the time it lives in. */
@@ -37,7 +37,8 @@ export interface Stage<Api> {
   drive(work: Promise<void>, limit: Nanos): Promise<string | undefined>;
   /** What the place itself saw. Call it after the last `drive`. */
   observed(): Observed;
-  close(): Promise<void>;
+  /** Ends everything. What a failed run leaves behind is worth keeping. */
+  close(failed: boolean): Promise<void>;
 }
 
 export interface Observed {

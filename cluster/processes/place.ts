@@ -40,14 +40,14 @@ export function processPlace<Api>(systems: readonly System<Api>[]): Place<Api> {
       let fabric: Fabric | undefined;
       try {
         fabric = await loopback(nodes);
-        const logs = watching.logs ?? join(custody.directory, "logs");
-        fs.mkdirSync(logs, { recursive: true });
+        const remains = watching.remains ?? join(custody.directory, "remains");
+        fs.mkdirSync(remains, { recursive: true });
         const runtime = new RealRuntime(plan.seed);
         const system = systemOf(plan);
-        const cluster = new ProcessCluster({ plan, nodes, system, fabric, custody, runtime, logs });
+        const cluster = new ProcessCluster({ plan, nodes, system, fabric, custody, runtime, logs: remains });
         await cluster.boot();
         runtime.begin();
-        return new ProcessStage(system, cluster, fabric, custody, runtime);
+        return new ProcessStage(system, cluster, fabric, custody, runtime, remains);
       } catch (error) {
         await fabric?.close();
         await custody.close();
@@ -74,6 +74,7 @@ class ProcessStage<Api> implements Stage<Api> {
   readonly #system: System<Api>;
   readonly #fabric: Fabric;
   readonly #custody: Custody;
+  readonly #remains: string;
 
   constructor(
     system: System<Api>,
@@ -81,12 +82,14 @@ class ProcessStage<Api> implements Stage<Api> {
     fabric: Fabric,
     custody: Custody,
     runtime: RealRuntime,
+    remains: string,
   ) {
     this.#system = system;
     this.cluster = cluster;
     this.#fabric = fabric;
     this.#custody = custody;
     this.runtime = runtime;
+    this.#remains = remains;
   }
 
   async drive(work: Promise<void>, limit: Nanos): Promise<string | undefined> {
@@ -119,8 +122,9 @@ class ProcessStage<Api> implements Stage<Api> {
     };
   }
 
-  async close(): Promise<void> {
+  async close(failed: boolean): Promise<void> {
     await this.cluster.stop();
+    if (failed) this.cluster.keepData(this.#remains);
     await this.#fabric.close();
     await this.#custody.close();
   }

@@ -54,7 +54,7 @@ export async function execute(input: PlanInput, store: string): Promise<Executed
     status.announce(`${plan.workload}  seed ${plan.seed}  judging ${operations} operations`);
   };
   try {
-    const finished = await run(test, { record, messages: true, logs: directory.file("logs"), judging });
+    const finished = await run(test, { record, messages: true, remains: directory.file("members"), judging });
     directory.writeTrace(finished.trace, finished.messages);
     directory.writeResult(finished.result);
     directory.writeReport(await renderReport(directory.read(), { repeat }));

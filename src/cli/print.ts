@@ -25,7 +25,8 @@ export function printResult({ plan, result, directory, repeat }: Executed): void
   const early = result.phases.recovery === undefined ? ", ended early" : "";
   stdout.write(`  seed ${plan.seed}: ${operations} operations in ${virtualSeconds} ${unit}${early}\n`);
   stdout.write(`  report: ${directory.path}/report.html\n`);
-  if (result.validity !== "valid" || result.vacuous) stdout.write(`  repeat: ${pc.bold(repeat)}\n`);
+  const again = plan.place === "simulated" ? "repeat" : "run again, though no two such runs are the same";
+  if (result.validity !== "valid" || result.vacuous) stdout.write(`  ${again}: ${pc.bold(repeat)}\n`);
 }
 
 /** Verdicts with their first anomalies. */

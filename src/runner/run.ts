@@ -47,8 +47,8 @@ export interface Sink {
   /** Takes each event before anything follows from it. */
   record(event: Op): void;
   readonly messages: boolean;
-  /** A directory for what members log. */
-  readonly logs?: string;
+  /** A directory for what members leave behind. */
+  readonly remains?: string;
   /** Is told that all events have been recorded and the checkers begin, which may take long without a pause. */
   judging?(): void;
 }
@@ -67,8 +67,9 @@ const HEALING_ROUNDS = 60;
 
 export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
   const { plan, workload } = test;
-  const { messages, logs } = sink;
-  const stage = await test.place.boot(plan, { messages, ...(logs === undefined ? {} : { logs }) });
+  const { messages, remains } = sink;
+  const stage = await test.place.boot(plan, { messages, ...(remains === undefined ? {} : { remains }) });
+  let failed = true;
   try {
     const events: Op[] = [];
     const recorded = new Recording(test, stage, (event) => {
@@ -98,9 +99,10 @@ export async function run<Api>(test: Test<Api>, sink: Sink): Promise<Run> {
       phases: recorded.phases,
       notes: [],
     };
+    failed = result.validity === "invalid";
     return { history, result, trace: observed.trace, messages: observed.messages };
   } finally {
-    await stage.close();
+    await stage.close(failed);
   }
 }
 

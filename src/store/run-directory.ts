@@ -5,7 +5,7 @@
  *   history.jsonl  the journal, written while the run goes on
  *   trace.jsonl    what nodes told of their inside: elections, commits, snapshots, fault spans
  *   messages.jsonl messages between hosts, where the place can see them
- *   logs/          what members logged, where they are processes: n1.log, …
+ *   members/       what members left behind, where they are processes: n1.log, …, and n1/, … if the run failed
  *   result.json    verdicts and evidence; missing if the run did not finish
  *   report.html    the report
  */
@@ -35,7 +35,7 @@ const FILES = {
   history: "history.jsonl",
   trace: "trace.jsonl",
   messages: "messages.jsonl",
-  logs: "logs",
+  members: "members",
   result: "result.json",
   report: "report.html",
 } as const;
