@@ -25,7 +25,7 @@ async function coreAfter(nodes: number, seed: number, work: (can: Able) => Promi
     })(),
     60 * SECOND,
   );
-  await stage.close();
+  await stage.close(false);
   expect(stuck).toBeUndefined();
   return found;
 }
