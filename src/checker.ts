@@ -1,4 +1,5 @@
 /** A checker: a pure, synchronous judgement of a finished history. */
+import type { Excerpt } from "./history/excerpt.ts";
 import type { History } from "./history/history.ts";
 import type { Json, Signature } from "./history/op.ts";
 
@@ -54,4 +55,34 @@ export interface Checker<S extends Signature = Signature> {
    * and what is left of them when they are broken off.
    */
   check(history: History<S>, budget: Budget): Verdict;
+}
+
+/** A checker that judges parts of a history apart, so that other threads can help. */
+export interface Divisible<S extends Signature = Signature> extends Checker<S> {
+  /** Judges what takes few steps, about `patience` in all. */
+  begin(history: History<S>, patience: number): Judgement;
+  /** What is to be said about one object, within so many steps for each question about it: plain data. */
+  settlement(history: History<S>, object: string, steps: number): unknown;
+}
+
+export function isDivisible<S extends Signature>(checker: Checker<S>): checker is Divisible<S> {
+  return "begin" in checker;
+}
+
+/** A judgement that was begun, in which others may settle what is still open. */
+export interface Judgement {
+  /** How many questions there are in all. */
+  readonly size: number;
+  /** What takes long, the largest first. */
+  readonly open: readonly OpenPart[];
+  /** Takes what `Divisible.settlement` said. */
+  settle(object: string, settlement: unknown): void;
+  /** That of `Checker.check`, whatever others have settled or not. */
+  verdict(budget: Budget): Verdict;
+}
+
+export interface OpenPart {
+  readonly object: string;
+  /** What happened to the object. */
+  excerpt(): Excerpt;
 }

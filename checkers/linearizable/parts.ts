@@ -2,7 +2,9 @@
  * The parts of a history that concern one object each. Operations become objects only for those who ask: of a long
  * history most never do.
  */
+import type { OpenPart } from "../../src/checker.ts";
 import { type Columns, gathered, TYPES } from "../../src/history/columns.ts";
+import { type Excerpt, excerptOf } from "../../src/history/excerpt.ts";
 import type { History, Operation } from "../../src/history/history.ts";
 import type { Signature } from "../../src/history/op.ts";
 import { operationAt } from "../../src/history/operation.ts";
@@ -55,7 +57,7 @@ interface Rows {
 }
 
 /** One object, and where its operations are. */
-export class Part<S extends Signature, State, In, Out> {
+export class Part<S extends Signature, State, In, Out> implements OpenPart {
   readonly object: string;
   readonly #reading: Reading<S, State, In, Out>;
   readonly #rows: Rows;
@@ -69,6 +71,16 @@ export class Part<S extends Signature, State, In, Out> {
   /** How many calls there are; some may tell nothing. */
   get size(): number {
     return this.#rows.to - this.#rows.from;
+  }
+
+  excerpt(): Excerpt {
+    const { columns, from, to } = this.#rows;
+    const rows = Int32Array.from({ length: to - from }, (_, i) => from + i);
+    // Several calls of one operation are side by side.
+    return excerptOf(
+      columns,
+      rows.filter((row) => row === from || columns.invokeIndex[row] !== columns.invokeIndex[row - 1]),
+    );
   }
 
   /** Reads them anew each time: of many objects, those of one are needed at once. */

@@ -6,7 +6,7 @@ import { type Anomaly, Budget } from "../../src/checker.ts";
 import type { Signature } from "../../src/history/op.ts";
 import { register } from "../models/register.ts";
 import { components } from "./components.ts";
-import { crossCheck, type Decision, decideObject, type Method } from "./decision.ts";
+import { crossCheck, type Decision, decideObject } from "./decision.ts";
 import { explain } from "./explanation.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
 import { listed, type ObjectHistory } from "./object-history.ts";
@@ -24,19 +24,28 @@ export interface Question {
   readonly size: number;
   /** The operations are read for the time of the answer. If it is to be `sampled`, throws `Disagreement`. */
   answer(budget: Budget, sampled: boolean): Answer;
+  /** What is wrong, of an answer that somebody gave to this question. */
+  anomaly(violation: Violation): Anomaly;
 }
 
-export type Answer =
-  | { readonly kind: "linearizable"; readonly by: Method; readonly checked: number }
-  | {
-      readonly kind: "violation";
-      readonly by: Method;
-      readonly checked: number;
-      readonly anomaly: () => Anomaly;
-    }
-  | (Decision & { readonly kind: "exhausted" });
+/** Plain data, that can be sent to another thread. */
+export type Answer = (
+  | Omit<Decided & { readonly kind: "linearizable" }, "order">
+  | Violation
+  | (Decided & { readonly kind: "exhausted" })
+) & {
+  /** How many operations were looked at. */
+  readonly checked: number;
+};
 
-type Violation = Decision & { readonly kind: "violation" };
+type Decided = Decision & {
+  /** Of a question with less to it, which was asked first. */
+  readonly relaxed?: boolean;
+  /** That question took all the steps that it was given. */
+  readonly hindered?: boolean;
+};
+
+type Violation = Decided & { readonly kind: "violation" };
 
 /** One for each part of the object that no operation connects with the others. */
 export function questionsOf<S extends Signature, State, In, Out>(
@@ -45,11 +54,11 @@ export function questionsOf<S extends Signature, State, In, Out>(
 ): readonly Question[] {
   const { object, size } = part;
   if (model.touches === undefined) {
-    const answer: Question["answer"] = (budget, sampled) => {
+    const inquire = () => {
       const whole = part.operations();
-      return answerTo(inquiryOf(model, { object, whole, operations: whole }), budget, sampled);
+      return inquiryOf(model, { object, whole, operations: whole });
     };
-    return [{ object, size, answer }];
+    return [questionOf(object, size, inquire)];
   }
   const whole = part.operations();
   const actions = whole.actions();
@@ -63,10 +72,28 @@ export function questionsOf<S extends Signature, State, In, Out>(
         );
     const own = name === "" ? object : object === "" ? name : `${object}/${name}`;
     const subject = { object: own, whole, operations, ...(all ? {} : { positions }) };
-    const answer: Question["answer"] = (budget, sampled) =>
-      answerTo(inquiryOf(model, subject), budget, sampled);
-    return { object: own, size: positions.length, answer };
+    return questionOf(own, positions.length, () => inquiryOf(model, subject));
   });
+}
+
+function questionOf(object: string, size: number, inquire: () => Inquiry): Question {
+  let violated: Inquiry | undefined;
+  return {
+    object,
+    size,
+    answer(budget, sampled) {
+      const inquiry = inquire();
+      if (sampled) inquiry.crossCheck();
+      const decided = inquiry.decide(budget);
+      if (decided.kind === "violation") violated = inquiry;
+      return {
+        ...decided,
+        ...(decided.kind === "linearizable" ? { order: [] } : {}),
+        checked: inquiry.length,
+      };
+    },
+    anomaly: (violation) => (violated ?? inquire()).anomaly(violation),
+  };
 }
 
 /** What a question is about. */
@@ -84,19 +111,8 @@ interface Inquiry {
   readonly length: number;
   /** Throws `Disagreement`. */
   crossCheck(): void;
-  decide(budget: Budget): Decision;
+  decide(budget: Budget): Decided;
   anomaly(violation: Violation): Anomaly;
-}
-
-function answerTo(inquiry: Inquiry, budget: Budget, sampled: boolean): Answer {
-  if (sampled) inquiry.crossCheck();
-  const decision = inquiry.decide(budget);
-  if (decision.kind === "exhausted") return decision;
-  const { kind, by } = decision;
-  const answer = { by, checked: inquiry.length };
-  return kind === "linearizable"
-    ? { kind, ...answer }
-    : { kind, ...answer, anomaly: () => inquiry.anomaly(decision) };
 }
 
 /** As one of a register if possible. */
@@ -122,20 +138,29 @@ function inquiryOf<S extends Signature, State, In, Out>(
 
 /** A violation of what is relaxed is one of what is asked; if there is none, nothing is known yet. */
 function eitherOf(relaxed: Inquiry, asked: Inquiry): Inquiry {
-  const seen = new Set<Decision>();
   return {
     length: asked.length,
     crossCheck: relaxed.crossCheck,
     decide(budget) {
-      const share = new Budget(Math.floor(budget.left / 4));
+      const share = new Budget(Math.floor(budget.left / RELAXED));
       const result = relaxed.decide(share);
       budget.spend(share.total - share.left);
-      if (result.kind !== "violation") return asked.decide(budget);
-      seen.add(result);
-      return result;
+      // Also a violation is told less well when there are no steps left to look for where it begins.
+      const hindered = share.left === 0;
+      if (result.kind === "violation") return { ...result, relaxed: true, hindered };
+      return { ...asked.decide(budget), hindered };
     },
-    anomaly: (violation) => (seen.has(violation) ? relaxed : asked).anomaly(violation),
+    anomaly: (violation) => (violation.relaxed ? relaxed : asked).anomaly(violation),
   };
+}
+
+/** What part of a budget is given to a relaxed question first. */
+const RELAXED = 4;
+
+/** Whether an answer that took `spent` of `total` steps is the answer with `other` steps, too. */
+export function holdsWith(answer: Answer, spent: number, total: number, other: number): boolean {
+  if (answer.kind === "exhausted" || answer.hindered) return false;
+  return spent < (other >= total ? total : Math.floor(other / RELAXED));
 }
 
 /** Nobody but those `related` has anything to do with the witness; undefined: that is not known. */

@@ -13,8 +13,11 @@ import { assemble, lookUp } from "../registry.ts";
 import { exitCode, type RunResult } from "../result.ts";
 import { historyFile, readHistory } from "../store/history-file.ts";
 import { RunDirectory } from "../store/run-directory.ts";
+import { withHelp } from "./check-jobs.ts";
+import type { CheckerSource } from "./check-source.ts";
 import { number } from "./plan-options.ts";
 import { printVerdicts } from "./print.ts";
+import { jobsOf } from "./sweep.ts";
 
 const EXAMPLES = `
 Examples:
@@ -29,6 +32,7 @@ interface Flags {
   readonly init?: string;
   readonly consistency: string;
   readonly budget?: string;
+  readonly jobs?: string;
   readonly json?: boolean;
 }
 
@@ -42,14 +46,17 @@ export function checkCommand(): Command {
     .option("--init <json>", "what the model's object holds in the beginning; null unless given")
     .option("--consistency <model>", "what transactions are promised", "strict-serializable")
     .option("--budget <steps>", "steps each checker may take")
+    .option("--jobs <count>", "worker threads for what takes long; one per core unless given")
     .option("--json", "print the verdicts as JSON")
-    .action((path: string, flags: Flags) => {
+    .action(async (path: string, flags: Flags) => {
       const case_ = prepare(path, flags);
       const budgetGiven = number("--budget", flags.budget);
       if (budgetGiven !== undefined) parsePlan({ budget: budgetGiven }, "--budget");
-      const budget = new Budget(budgetGiven ?? case_.budget);
+      const steps = budgetGiven ?? case_.budget;
+      const jobs = jobsOf(flags);
       if (flags.json !== true) for (const line of case_.about) stdout.write(`${line}\n`);
-      const verdicts = judge(case_, budget);
+      const helped = await withHelp(case_, steps, jobs);
+      const verdicts = judge({ ...case_, checkers: helped }, new Budget(steps));
       const validity = worst(verdicts.map((verdict) => verdict.validity));
       if (flags.json === true)
         stdout.write(`${JSON.stringify({ validity, about: case_.about, verdicts })}\n`);
@@ -61,6 +68,7 @@ export function checkCommand(): Command {
 /** A history and what shall judge it. */
 interface Case {
   readonly history: History;
+  readonly source: CheckerSource;
   readonly checkers: readonly Checker[];
   readonly budget: number;
   /** What was read, and by what it is judged, in lines. */
@@ -88,15 +96,21 @@ function prepare(path: string, flags: Flags): Case {
     const plan = parsePlan({ workload, faults: [] });
     return {
       history,
+      source: { plan },
       checkers: assemble(plan).workload.checkers,
       budget: plan.budget,
       about: [`${about}; workload ${workload}`, ...notes],
     };
   }
   const { specification, why } = specificationOf(file, history, model);
+  const source = {
+    model: specification.name,
+    conventions: { nilIsUnknown: format.nilIsUnknown, init, consistency },
+  };
   return {
     history,
-    checkers: [specification.checker({ nilIsUnknown: format.nilIsUnknown, init, consistency })],
+    source,
+    checkers: [specification.checker(source.conventions)],
     budget: parsePlan({}).budget,
     about: [`${about}; model ${specification.name}${why}`, ...notes],
   };
@@ -120,6 +134,7 @@ function ownRun(run: RunDirectory): Case {
   const own = plan.faults.length > 0 || result !== undefined ? checkers : [];
   return {
     history,
+    source: { plan },
     checkers: [...workload.checkers, ...own],
     budget: plan.budget,
     about: torn ? [TORN] : [],

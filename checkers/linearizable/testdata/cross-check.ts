@@ -4,7 +4,7 @@ import { History } from "../../../src/history/history.ts";
 import type { Json } from "../../../src/history/op.ts";
 import { etcdChecker } from "../../etcd.ts";
 import type { EtcdSignature } from "../../etcd/signature.ts";
-import { asCalled, checkLinearizable } from "../../linearizable.ts";
+import { asCalled, linearizable } from "../../linearizable.ts";
 import { type RegisterCall, register } from "../../models/register.ts";
 import { components } from "../components.ts";
 import { type Decision, decide } from "../decision.ts";
@@ -90,7 +90,7 @@ function wrongView(model: AnyModel, actions: readonly AnyAction[], truth: Decisi
 
 function wrongVerdict(model: AnyModel, actions: readonly AnyAction[], truth: string): string | undefined {
   const history = new History(eventsOf(actions));
-  const verdict = checkLinearizable(history, model, new Budget(STEPS), asCalled<AnyCall>);
+  const verdict = linearizable(model, asCalled<AnyCall>).check(history, new Budget(STEPS));
   const { validity, checked, anomalies } = verdict;
   if (truth === "violation") {
     if (validity !== "invalid") return `checker: ${validity}, not invalid`;
