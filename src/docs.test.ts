@@ -197,7 +197,11 @@ describe("docs/workloads.md", () => {
       start,
       source.indexOf("\n  }", start) > 0 ? source.indexOf("})", start) : undefined,
     );
-    const declared = [...schema.matchAll(/^\s+(\w+): /gm)].map(([, option]) => option as string);
+    // Workloads of transactions share some.
+    const shared = source.includes("shapeOptions")
+      ? (/shapeOptions = \{[\s\S]*?\n\};/.exec(read("workloads/transactional.ts"))?.[0] ?? "")
+      : "";
+    const declared = [...(schema + shared).matchAll(/^\s+(\w+): /gm)].map(([, option]) => option as string);
     expect(firsts(options).sort()).toEqual(declared.sort());
 
     const used = new Set(plain?.history.client.map(({ f }) => f as string));

@@ -3,25 +3,26 @@
  * writes it back on the condition that it has not changed since.
  */
 import { z } from "zod";
-import type { MicroOp, TransactionSignature } from "../checkers/transactions/transaction.ts";
+import type { Entry, MicroOp, TransactionSignature } from "../checkers/transactions/transaction.ts";
 import { listAppendChecker } from "../checkers/transactions.ts";
 import type { KvApi } from "../cluster/api.ts";
-import type { KeyValue } from "../cluster/kv/request.ts";
+import type { KeyValue, Revision } from "../cluster/kv/request.ts";
 import type { Outcome } from "../src/history/op.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
-import { found, keysOf, readKeys, transactions, unchanged } from "./transactional.ts";
+import {
+  entriesOf,
+  found,
+  keysOf,
+  rangesOf,
+  readAll,
+  shapeOptions,
+  transactions,
+  unchanged,
+} from "./transactional.ts";
 
-const Options = z.strictObject({
-  keys: z.number().int().min(1).max(1000).default(3),
-  /** A list is replaced by a fresh one after so many appends. */
-  writesPerKey: z.number().int().min(1).max(10_000).default(32),
-  /** Most micro-operations of one transaction. */
-  maxOps: z.number().int().min(1).max(100).default(4),
-  /** Share of the micro-operations that read. */
-  reads: z.number().min(0).max(1).default(0.5),
-});
+const Options = z.strictObject(shapeOptions);
 
 const PREFIX = "append/";
 
@@ -43,20 +44,21 @@ export const append: WorkloadFactory<KvApi> = {
 };
 
 async function run(api: KvApi, ops: readonly MicroOp[]): Promise<Outcome<readonly MicroOp[]>> {
-  const appended = keysOf(ops.filter(([f]) => f === "append"));
+  const appends = ops.filter(([f]) => f === "append");
+  const appended = keysOf(appends);
   if (appended.length === 0)
-    return attemptRead(async () => ok(answered(ops, await readKeys(api, PREFIX, keysOf(ops)))));
-  const before = await attemptRead(async () => ok([...(await readKeys(api, PREFIX, appended)).entries()]));
+    return attemptRead(async () => ok(answered(ops, (await readAll(api, PREFIX, ops)).values, 0)));
+  const before = await attemptRead(async () => ok([...(await readAll(api, PREFIX, appends)).values]));
   if (before.type !== "ok") return before;
   const lists = new Map(before.value);
   return attemptWrite(async () => {
-    const { succeeded, responses } = await api.request({
+    const { succeeded, responses, header } = await api.request({
       kind: "txn",
       compare: appended.map((key) => unchanged(PREFIX + key, lists.get(key)?.modRevision ?? 0)),
       success: [
-        ...keysOf(ops).map((key) => ({ kind: "range", key: PREFIX + key }) as const),
+        ...rangesOf(PREFIX, ops),
         ...appended.map((key) => {
-          const own = ops.flatMap(([f, k, value]) => (f === "append" && k === key ? [value as number] : []));
+          const own = appends.flatMap(([, k, value]) => (k === key ? [value as number] : []));
           return {
             kind: "put",
             key: PREFIX + key,
@@ -67,7 +69,7 @@ async function run(api: KvApi, ops: readonly MicroOp[]): Promise<Outcome<readonl
       failure: [],
     });
     if (!succeeded) return { type: "fail", error: "a list changed meanwhile" };
-    return ok(answered(ops, found(PREFIX, responses)));
+    return ok(answered(ops, found(PREFIX, responses), header.revision));
   });
 }
 
@@ -75,14 +77,33 @@ function listOf(kv: KeyValue | undefined): readonly number[] {
   return kv === undefined ? [] : (JSON.parse(kv.value) as readonly number[]);
 }
 
-/** With what each read gave: the list as it was found, and what the transaction had appended by then. */
-function answered(ops: readonly MicroOp[], lists: ReadonlyMap<string, KeyValue>): readonly MicroOp[] {
+/**
+ * With what each read gave: the list as it was found, at its version, and what the transaction had appended by then,
+ * which has none. What is appended becomes a version by the revision of the transaction.
+ */
+function answered(
+  ops: readonly MicroOp[],
+  lists: ReadonlyMap<string, KeyValue>,
+  revision: Revision,
+): readonly MicroOp[] {
   const own = new Map<string, number[]>();
-  return ops.map((op) => {
-    const [f, key, value] = op as readonly [string, string, number];
-    const mine = own.get(key) ?? [];
-    if (f === "r") return ["r", key, [...listOf(lists.get(key)), ...mine]];
-    own.set(key, [...mine, value]);
-    return op;
+  const read = (key: string): readonly [list: readonly number[], version?: number] => {
+    const list = listOf(lists.get(key));
+    const mine = own.get(key);
+    return mine === undefined ? [list, lists.get(key)?.modRevision ?? 0] : [[...list, ...mine]];
+  };
+  return ops.map((op): MicroOp => {
+    if (op[0] === "range") {
+      const bounds = op[1] as readonly [string, string];
+      return [
+        "range",
+        bounds,
+        entriesOf(bounds, lists, own, (key) => [key, ...read(key)] as unknown as Entry),
+      ];
+    }
+    const [f, key, value] = op as readonly ["append" | "r", string, number];
+    if (f === "r") return ["r", key, ...read(key)] as unknown as MicroOp;
+    own.set(key, [...(own.get(key) ?? []), value]);
+    return ["append", key, value, revision];
   });
 }

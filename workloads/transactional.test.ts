@@ -22,7 +22,7 @@ const cases = [
 
 async function judge(
   factory: WorkloadFactory<never>,
-  options: { readonly [name: string]: boolean },
+  options: { readonly [name: string]: boolean | number },
   play: Partial<SingleCopyOptions>,
 ): Promise<{ readonly verdict: Verdict; readonly history: History }> {
   const workload = factory.create({ nodes: ["n1"], concurrency: 5, random: seededRandom(1), options });
@@ -96,6 +96,16 @@ describe.each(cases)("%s", (_, factory, options) => {
     });
     expect(verdict.validity).toBe("invalid");
     expect(verdict.anomalies.some(({ name }) => /^G-single|^G2/.test(name))).toBe(true);
+  });
+
+  it("notices a range that misses new keys, as a phantom; not where nothing reads ranges", async () => {
+    const store = (): Store => new Store({ bug: "txn-range-misses-new" });
+    const { verdict } = await judge(factory as never, options, { store: store() });
+    expect(verdict.validity).toBe("invalid");
+    const names = Object.keys((verdict.evidence as { anomalies: object }).anomalies);
+    expect(names.some((name) => /^G(-single|2)(-process|-realtime)?$/.test(name))).toBe(true);
+    const without = await judge(factory as never, { ...options, ranges: 0 }, { store: store() });
+    expect(without.verdict.validity).toBe("valid");
   });
 
   it("notices a transaction that fails although it took effect", async () => {

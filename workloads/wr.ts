@@ -3,24 +3,29 @@
  * order of the versions is claimed and need not be guessed.
  */
 import { z } from "zod";
-import type { MicroOp, TransactionSignature } from "../checkers/transactions/transaction.ts";
+import type { Entry, MicroOp, TransactionSignature } from "../checkers/transactions/transaction.ts";
 import { rwRegisterChecker } from "../checkers/transactions.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { KeyValue, Revision } from "../cluster/kv/request.ts";
-import type { Outcome } from "../src/history/op.ts";
+import type { Json, Outcome } from "../src/history/op.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
-import { found, keysOf, readKeys, transactions, unchanged } from "./transactional.ts";
+import {
+  boundsOf,
+  entriesOf,
+  found,
+  keysOf,
+  rangesOf,
+  readAll,
+  shapeOptions,
+  transactions,
+  unchanged,
+  unchangedRange,
+} from "./transactional.ts";
 
 const Options = z.strictObject({
-  keys: z.number().int().min(1).max(1000).default(3),
-  /** A key is replaced by a fresh one after so many writes. */
-  writesPerKey: z.number().int().min(1).max(10_000).default(32),
-  /** Most micro-operations of one transaction. */
-  maxOps: z.number().int().min(1).max(100).default(4),
-  /** Share of the micro-operations that read. */
-  reads: z.number().min(0).max(1).default(0.5),
+  ...shapeOptions,
   /** Read first, then write on the condition that nothing read has changed; else do both in one request. */
   optimistic: z.boolean().default(true),
 });
@@ -49,30 +54,35 @@ async function run(
   ops: readonly MicroOp[],
   optimistic: boolean,
 ): Promise<Outcome<readonly MicroOp[]>> {
-  const read = keysOf(ops.filter(([f]) => f === "r"));
+  const reads = ops.filter(([f]) => f !== "w");
   /** What is left of each key: the store takes one put of a key. */
   const last = new Map(
     ops.flatMap(([f, key, value]) => (f === "w" ? [[key as string, value] as const] : [])),
   );
   if (last.size === 0)
-    return attemptRead(async () => ok(answered(ops, await readKeys(api, PREFIX, read), 0)));
+    return attemptRead(async () => ok(answered(ops, (await readAll(api, PREFIX, ops)).values, 0)));
   const puts = [...last].map(
     ([key, value]) => ({ kind: "put", key: PREFIX + key, value: JSON.stringify(value) }) as const,
   );
-  const ranges = read.map((key) => ({ kind: "range", key: PREFIX + key }) as const);
   if (!optimistic)
     return attemptWrite(async () => {
-      const request = { kind: "txn", compare: [], success: [...ranges, ...puts], failure: [] } as const;
-      const { responses, header } = await api.request(request);
+      const success = [...rangesOf(PREFIX, reads), ...puts];
+      const { responses, header } = await api.request({ kind: "txn", compare: [], success, failure: [] });
       return ok(answered(ops, found(PREFIX, responses), header.revision));
     });
-  const before = await attemptRead(async () => ok([...(await readKeys(api, PREFIX, read)).entries()]));
+  const before = await attemptRead(async () => {
+    const { revision, values } = await readAll(api, PREFIX, reads);
+    return ok({ revision, values: [...values] });
+  });
   if (before.type !== "ok") return before;
-  const values = new Map(before.value);
+  const values = new Map(before.value.values);
   return attemptWrite(async () => {
     const { succeeded, header } = await api.request({
       kind: "txn",
-      compare: read.map((key) => unchanged(PREFIX + key, values.get(key)?.modRevision ?? 0)),
+      compare: [
+        ...keysOf(reads).map((key) => unchanged(PREFIX + key, values.get(key)?.modRevision ?? 0)),
+        ...boundsOf(reads).map((bounds) => unchangedRange(PREFIX, bounds, before.value.revision)),
+      ],
       success: puts,
       failure: [],
     });
@@ -87,18 +97,25 @@ function answered(
   values: ReadonlyMap<string, KeyValue>,
   revision: Revision,
 ): readonly MicroOp[] {
-  const own = new Map<string, MicroOp>();
-  return ops.map(([f, key, value]): MicroOp => {
-    const mine = own.get(key as string);
-    if (f === "r") {
-      if (mine !== undefined) return ["r", key, mine[2]];
-      const kv = values.get(key as string);
-      return kv === undefined
-        ? ["r", key, null, 0]
-        : ["r", key, JSON.parse(kv.value) as number, kv.modRevision];
+  const own = new Map<string, Json>();
+  /** What the transaction wrote itself is shown without a version. */
+  const read = (key: string): readonly [value: Json, version?: number] => {
+    const kv = values.get(key);
+    if (own.has(key)) return [own.get(key) as Json];
+    return kv === undefined ? [null, 0] : [JSON.parse(kv.value) as number, kv.modRevision];
+  };
+  return ops.map((op): MicroOp => {
+    if (op[0] === "range") {
+      const bounds = op[1] as readonly [string, string];
+      return [
+        "range",
+        bounds,
+        entriesOf(bounds, values, own, (key) => [key, ...read(key)] as unknown as Entry),
+      ];
     }
-    const written: MicroOp = ["w", key, value, revision];
-    own.set(key as string, written);
-    return written;
+    const [f, key, value] = op as readonly ["w" | "r", string, Json];
+    if (f === "r") return ["r", key, ...read(key)] as unknown as MicroOp;
+    own.set(key, value);
+    return ["w", key, value, revision];
   });
 }

@@ -88,6 +88,13 @@ export const storeBugs: readonly PlantedBug[] = [
     workload: "bank",
   },
   {
+    name: "txn-range-misses-new",
+    area: "txn",
+    mutation: "a range of several keys in a transaction leaves out those that the newest change created",
+    reference: "textbook: a phantom (P3 of Berenson et al. 1995)",
+    workload: "append",
+  },
+  {
     name: "failed-txn-takes-revision",
     area: "txn",
     mutation: "a transaction that changes nothing still consumes a revision",

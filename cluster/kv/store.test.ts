@@ -747,6 +747,15 @@ describe("planted bugs", () => {
       },
     },
     {
+      bug: "txn-range-misses-new",
+      holds: (bug) => {
+        const range = { kind: "range", key: "a", rangeEnd: "c" } as const;
+        const { response } = storeAfter([put("a", "1"), put("b", "1")], bug).apply(txn([], [range]));
+        const [found] = response.kind === "txn" ? response.responses : [];
+        return found?.kind === "range" && found.kvs.length === 2;
+      },
+    },
+    {
       bug: "failed-txn-takes-revision",
       holds: (bug) => storeAfter([txn([version("a", 1)], [put("a", "1")], [get("a")])], bug).revision === 1,
     },

@@ -300,7 +300,7 @@ export class Store {
     for (const op of choice.succeeded ? txn.success : txn.failure) {
       switch (op.kind) {
         case "range":
-          responses.push(this.#range(op));
+          responses.push(this.#range(this.#bug === "txn-range-misses-new" ? this.#withoutNewest(op) : op));
           break;
         case "put":
           responses.push(this.#put(op, events));
@@ -313,6 +313,11 @@ export class Store {
       }
     }
     return { kind: "txn", succeeded: choice.succeeded, responses };
+  }
+
+  /** For the planted bug. */
+  #withoutNewest(range: RangeRequest): RangeRequest {
+    return range.rangeEnd === undefined ? range : { ...range, maxCreateRevision: this.revision - 1 };
   }
 
   // Single operations
