@@ -16,6 +16,11 @@ const transfer =
 const revisioned = (a: number, b: number, version: number) =>
   `1 invoke read\n1 ok read {"revision":9,"accounts":{"a":{"balance":${a},"revision":2,"version":1},"b":{"balance":${b},"revision":${version + 1},"version":${version}}}}\n`;
 
+const elected = (process: number, term: number) =>
+  `${process} invoke campaign {"ttl":9,"value":${term}}\n${process} ok campaign {"term":${term},"revision":${term},"ttl":9,"renewed":0}\n`;
+const held = (process: number, fence: number) =>
+  `${process} invoke acquire {"ttl":9}\n${process} ok acquire {"lease":"${fence}","ownership":"k${fence}","fence":${fence},"ttl":9,"renewed":0}\n`;
+
 describe("a history of any origin", () => {
   it.each([
     [
@@ -54,6 +59,43 @@ describe("a history of any origin", () => {
       "monotonic values",
       "0 invoke inc\n0 ok inc [2,1]\n0 invoke inc\n0 ok inc [3,2]\n1 invoke read\n1 ok read [4,1]",
       "value went back",
+    ],
+    ["election", "elections", `${elected(0, 5)}${elected(1, 6)}`, "two leaders at once"],
+    [
+      "lease",
+      "leases",
+      '0 invoke grant {"ttl":5}\n0 ok grant {"lease":"7","ttl":5}\n1 invoke grant {"ttl":5}\n1 ok grant {"lease":"7","ttl":5}\n0 invoke inspect {"lease":"7"}\n0 ok inspect {"ttl":5,"keys":[]}',
+      "lease id given twice",
+    ],
+    [
+      "lock",
+      "a lock on leases",
+      `${held(0, 5)}${held(1, 6)}0 invoke increment {"think":0}\n0 info increment {"think":0} ! timeout`,
+      "two holders at once",
+    ],
+    [
+      "registry",
+      "a registry",
+      '1 invoke list {"settled":false}\n1 ok list {"revision":2,"term":1,"ids":[4]}\n0 invoke register {"id":3,"ttl":5}\n0 ok register {"revision":3,"ttl":5,"term":1}',
+      "entry from nowhere",
+    ],
+    [
+      "config",
+      "a configuration",
+      '0 invoke update {"token":1}\n0 ok update {"version":1}\n0 invoke update {"token":2}\n0 ok update {"version":2}\n1 invoke read\n1 ok read [{"version":1,"token":1},{"version":2,"token":2}]',
+      "mixed configuration",
+    ],
+    [
+      "replica",
+      "hashes of members",
+      '1@n1 invoke hash {"revision":7}\n1@n1 ok hash {"hash":1,"compactRevision":0}\n2@n2 invoke hash {"revision":7}\n2@n2 ok hash {"hash":2,"compactRevision":0}',
+      "replicas differ",
+    ],
+    [
+      "snapshot",
+      "backups",
+      '0 invoke backup {"id":1}\n0 ok backup {"revision":5,"entries":[{"key":"a","value":1,"modRevision":4,"createRevision":4,"version":1}]}\n0 invoke restore {"id":1}\n0 ok restore {"revision":6,"entries":[]}\n0 invoke verify {"id":1}\n0 ok verify {"revision":6,"entries":[]}',
+      "key lost in restore",
     ],
   ])("is taken for %s: %s", (model, _, text, anomaly) => {
     expect(guess(parseHistory(text))?.name).toBe(model);

@@ -8,12 +8,15 @@ import type { Json, Signature } from "../src/history/op.ts";
 import { type BankCheckerOptions, type BankSignature, balancesIn, bankChecker } from "./bank.ts";
 import { causalReverse } from "./causal-reverse.ts";
 import { compose } from "./compose.ts";
+import { configChecker } from "./config.ts";
 import { counter } from "./counter.ts";
+import { electionChecker } from "./election.ts";
 import type { EtcdSignature } from "./etcd/signature.ts";
 import { recordedWatches } from "./etcd/watches.ts";
 import { etcdChecker } from "./etcd.ts";
 import { g2 } from "./g2.ts";
 import { independent } from "./independent.ts";
+import { leaseChecker } from "./lease.ts";
 import { asCalled, type Called, linearizable } from "./linearizable.ts";
 import { longFork } from "./long-fork.ts";
 import { type CounterCall, counter as sum } from "./models/counter.ts";
@@ -24,9 +27,13 @@ import { fifoQueue, stack, unorderedQueue } from "./models/queue.ts";
 import { type RegisterCall, register } from "./models/register.ts";
 import { set } from "./models/set.ts";
 import { monotonic } from "./monotonic.ts";
+import { mutualExclusionChecker } from "./mutual-exclusion.ts";
 import { queue } from "./queue.ts";
+import { registryChecker } from "./registry.ts";
+import { replicaChecker } from "./replica.ts";
 import { sequential } from "./sequential.ts";
 import { setChecker } from "./set.ts";
+import { snapshotChecker } from "./snapshot.ts";
 import { totalQueue } from "./total-queue.ts";
 import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
 import { uniqueIds } from "./unique-ids.ts";
@@ -52,6 +59,10 @@ export interface Specification {
   fits?(history: History): boolean;
   checker(conventions: Conventions): Checker;
 }
+
+/** What the workloads that record such histories take for granted unless told otherwise. */
+const CLOCK_SLACK = 500_000_000;
+const EXPIRY_SLACK = 10_000_000_000;
 
 export const specifications: readonly Specification[] = [
   {
@@ -251,6 +262,56 @@ export const specifications: readonly Specification[] = [
     functions: ["read", "write"],
     fits: () => false,
     checker: () => untyped(sequential),
+  },
+  {
+    name: "election",
+    summary: "elections that give one leader at a time, in terms that grow, and that all observe alike",
+    functions: ["campaign", "keepalive", "proclaim", "resign", "observe", "follow"],
+    fits: (history) => history.columns.functions.includes("campaign"),
+    checker: () => untyped(electionChecker({ clockSlack: CLOCK_SLACK })),
+  },
+  {
+    name: "lease",
+    summary: "leases that live for their time and no longer, with all keys that hang on them",
+    functions: ["grant", "keepalive", "inspect", "revoke", "put", "read"],
+    fits: (history) => history.columns.functions.includes("inspect"),
+    checker: () => untyped(leaseChecker({ clockSlack: CLOCK_SLACK, expirySlack: EXPIRY_SLACK })),
+  },
+  {
+    name: "lock",
+    summary: "a lock on a lease, with fencing tokens that grow, and a counter changed under it",
+    functions: ["acquire", "keepalive", "increment", "release", "read"],
+    fits: (history) => history.columns.functions.includes("increment"),
+    checker: () => untyped(mutualExclusionChecker({ clockSlack: CLOCK_SLACK })),
+  },
+  {
+    name: "registry",
+    summary:
+      "entries of services that stay while their lease lives, go when it ends, and look the same to all",
+    functions: ["register", "keepalive", "deregister", "list", "follow"],
+    fits: (history) => history.columns.functions.includes("register"),
+    checker: () => untyped(registryChecker({ clockSlack: CLOCK_SLACK, expirySlack: EXPIRY_SLACK })),
+  },
+  {
+    name: "config",
+    summary: "a configuration of several parts that is read whole, and whose versions form one chain",
+    functions: ["update", "read", "follow"],
+    fits: (history) => history.columns.functions.includes("update"),
+    checker: () => untyped(configChecker),
+  },
+  {
+    name: "replica",
+    summary: "members that tell the same hash of their stores at the same revision",
+    functions: ["put", "delete", "txn", "compact", "head", "hash"],
+    fits: (history) => history.columns.functions.includes("hash"),
+    checker: () => untyped(replicaChecker),
+  },
+  {
+    name: "snapshot",
+    summary: "backups that come back as they were",
+    functions: ["put", "delete", "compact", "backup", "restore", "verify", "discard"],
+    fits: (history) => history.columns.functions.includes("backup"),
+    checker: () => untyped(snapshotChecker),
   },
   {
     name: "watch",
