@@ -84,17 +84,26 @@ export class Dependencies {
   }
 
   /**
-   * Anti-dependencies of all `readers` of a version on all `writers` of a next one, but of no transaction on itself,
-   * in linear space: where there are many of both, they meet in a node between. Those who did both depend on each
-   * other, which is told of neighbours only; the rest follows. Lists are without repetition.
+   * Anti-dependencies of all `readers` of a version, those from `begin` to before `end`, on all `writers` of a next
+   * one, but of no transaction on itself, in linear space: where there are many of both, they meet in a node between.
+   * Those who did both depend on each other, which is told of neighbours only; the rest follows. Nobody is listed
+   * twice.
    */
-  antidependencies(readers: ArrayLike<number>, writers: readonly number[], edge: number, key: number): void {
-    if (readers.length * writers.length <= 2 * (readers.length + writers.length)) {
-      for (let i = 0; i < readers.length; i++)
+  antidependencies(
+    readers: ArrayLike<number>,
+    begin: number,
+    end: number,
+    writers: readonly number[],
+    edge: number,
+    key: number,
+  ): void {
+    const count = end - begin;
+    if (count * writers.length <= 2 * (count + writers.length)) {
+      for (let i = begin; i < end; i++)
         for (const writer of writers) this.add(readers[i] as number, writer, edge, key);
       return;
     }
-    const all = Array.from(readers);
+    const all = Array.from({ length: count }, (_, i) => readers[begin + i] as number);
     const reading = new Set(all);
     const both = writers.filter((writer) => reading.has(writer));
     const overwriting = new Set(both);

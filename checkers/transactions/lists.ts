@@ -161,8 +161,9 @@ export class Lists {
       const ww = code(this.contradicted[k] === 1 ? WW_COMMITTED : WW, 0);
       const last = before[(this.start[k + 1] as number) + k] as number;
       if (last !== NONE) for (const t of appenders) dependencies.add(last, t, ww, k);
-      dependencies.antidependencies(whole.get(k) ?? [], appenders, rw, k);
-      dependencies.antidependencies(absent.get(k) ?? [], appenders, phantom, k);
+      const [readers, lookers] = [whole.get(k) ?? [], absent.get(k) ?? []];
+      dependencies.antidependencies(readers, 0, readers.length, appenders, rw, k);
+      dependencies.antidependencies(lookers, 0, lookers.length, appenders, phantom, k);
     }
   }
 

@@ -91,10 +91,12 @@ export class Registers {
       if (next.length === 0) continue;
       const writers = next.length === 1 ? next : [...new Set(next)];
       const level = Math.floor(edge / code(0, 1)) as Level;
-      if (items.offsets[v] !== items.offsets[v + 1])
-        dependencies.antidependencies(readersOf(items, v), writers, code(RW, level), k);
-      if (ranges !== undefined)
-        dependencies.antidependencies(readersOf(ranges, v), writers, code(RW_PREDICATE, level), k);
+      const { offsets, targets } = items;
+      const [begin, end] = [offsets[v] as number, offsets[v + 1] as number];
+      dependencies.antidependencies(targets, begin, end, writers, code(RW, level), k);
+      if (ranges === undefined) continue;
+      const [first, last] = [ranges.offsets[v] as number, ranges.offsets[v + 1] as number];
+      dependencies.antidependencies(ranges.targets, first, last, writers, code(RW_PREDICATE, level), k);
     }
   }
 
@@ -129,8 +131,4 @@ export class Registers {
     const writer = this.table.writerTransaction[v] as number;
     return writer !== NONE && this.table.outcome[writer] !== FAIL ? writer : NONE;
   }
-}
-
-function readersOf({ offsets, targets }: Digraph, v: number): Int32Array {
-  return targets.subarray(offsets[v], offsets[v + 1]);
 }

@@ -298,10 +298,11 @@ class Inference {
     const { table, initial } = this.#registers;
     const gaps = new Uint8Array(table.valueCount);
     let any = false;
-    const known = new Set(initial);
+    const known = new Uint8Array(table.valueCount);
+    for (const v of initial) if (v !== NONE) known[v] = 1;
     for (let v = 0; v < gaps.length; v++) {
       const t = table.writerTransaction[v] as number;
-      if ((t !== NONE && table.outcome[t] !== FAIL) || known.has(v)) continue;
+      if ((t !== NONE && table.outcome[t] !== FAIL) || known[v] === 1) continue;
       gaps[v] = 1;
       any = true;
     }
