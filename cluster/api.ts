@@ -38,8 +38,7 @@ export type KvRequest =
   | kv.AuthQuery
   | { readonly kind: "status" }
   | { readonly kind: "hash" }
-  | { readonly kind: "hash-kv"; readonly revision?: kv.Revision }
-  | { readonly kind: "snapshot" };
+  | { readonly kind: "hash-kv"; readonly revision?: kv.Revision };
 
 export type KvResponses = {
   range: kv.RangeResponse;
@@ -78,8 +77,6 @@ export type KvResponses = {
   /** Of the whole state. */
   hash: { readonly kind: "hash"; readonly hash: number };
   "hash-kv": { readonly kind: "hash-kv"; readonly hash: number; readonly compactRevision: kv.Revision };
-  /** The whole state of the member, as its own snapshots hold it. */
-  snapshot: { readonly kind: "snapshot"; readonly data: Uint8Array };
 } & { [K in kv.AuthRequest["kind"]]: kv.AuthResponse } & {
   [K in kv.AuthQuery["kind"]]: Extract<kv.AuthQueryResponse, { readonly kind: K }>;
 };

@@ -165,6 +165,11 @@ export const sites = [
   },
   { name: "segment-cut", where: "disk", summary: "a log went on in a new segment" },
   { name: "snapshot-begun", where: "disk", summary: "a member began to save a snapshot of its own" },
+  {
+    name: "snapshot-interrupted",
+    where: "node",
+    summary: "a snapshot on its way to a member did not arrive",
+  },
   { name: "snapshot-saved", where: "disk", summary: "a member's own snapshot became durable" },
   { name: "compacted", where: "disk", summary: "a log was cut off before a snapshot" },
 

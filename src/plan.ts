@@ -22,6 +22,7 @@ export const RaftKvOptions = z.strictObject({
   checkQuorum: z.boolean().default(true),
   readMode: z.enum(["safe", "lease"]).default("safe"),
   snapshotEvery: z.number().int().min(5).default(1_000),
+  snapshotChunkBytes: z.number().int().min(64).default(524_288),
   catchUpEntries: z.number().int().min(0).default(200),
   maxEntriesPerMessage: z.number().int().min(1).default(64),
   maxInflightMessages: z.number().int().min(1).default(64),

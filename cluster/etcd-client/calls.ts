@@ -52,14 +52,11 @@ function unary<Q, A extends { readonly header: ResponseHeader | undefined }, R>(
 }
 
 /** Requests that take more than one message either way, or that no client can make. */
-export type Special = Extract<
-  KvRequest,
-  { readonly kind: "lease-keep-alive" | "lock" | "snapshot" | "authenticate" }
->;
+export type Special = Extract<KvRequest, { readonly kind: "lease-keep-alive" | "lock" | "authenticate" }>;
 
 export function isSpecial(request: KvRequest): request is Special {
   const { kind } = request;
-  return kind === "lease-keep-alive" || kind === "lock" || kind === "snapshot" || kind === "authenticate";
+  return kind === "lease-keep-alive" || kind === "lock" || kind === "authenticate";
 }
 
 type Response = KvResponses[keyof KvResponses];

@@ -14,7 +14,7 @@ import {
   type Watch,
   type WatchHandlers,
 } from "../api.ts";
-import { LeaseService, MaintenanceService, WatchService } from "../etcd/generated/rpc.ts";
+import { LeaseService, WatchService } from "../etcd/generated/rpc.ts";
 import type { Caller, ResponseHeader, WatchCreateRequest } from "../kv/request.ts";
 import {
   callOf,
@@ -169,11 +169,6 @@ export class EtcdClient implements KvApi {
       }
       case "lock":
         return this.#lock(request);
-      case "snapshot": {
-        const parts = await this.#stream(MaintenanceService.snapshot, {});
-        const data = new Uint8Array(Buffer.concat(parts.map(({ blob }) => blob)));
-        return { kind: "snapshot", data, header: toHeader(parts[0]?.header) };
-      }
       case "authenticate":
         throw new ApiError("UNIMPLEMENTED", "only members record tokens", true);
     }

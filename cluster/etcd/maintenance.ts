@@ -1,17 +1,16 @@
 /** etcd's Maintenance service. */
-import { createHash } from "node:crypto";
 import { ErrNotLeader } from "../kv/errors.ts";
 import type { AlarmRequest, AlarmType } from "../kv/request.ts";
 import { fromHeader } from "./convert.ts";
-import type { AlarmMember, MaintenanceService } from "./generated/rpc.ts";
+import type { AlarmMember, MaintenanceService, SnapshotRequest, SnapshotResponse } from "./generated/rpc.ts";
 import type { MemberClient } from "./member.ts";
-import { type Call, type Handlers, RpcError } from "./rpc.ts";
+import { type Call, type Handlers, RpcError, type StreamCall } from "./rpc.ts";
+import { snapshotBlobs } from "./snapshot-stream.ts";
 
 /** The version of etcd's API that is spoken here. */
 export const API_VERSION = "3.5.16";
-const SNAPSHOT_CHUNK = 32 * 1024;
-/** etcdctl takes a snapshot for whole if sectors are followed by a digest: zeros fill the last one. Bytes. */
-const SECTOR = 512;
+/** Messages of a snapshot that wait to be sent. */
+const SNAPSHOT_WINDOW = 16;
 
 const ALARM_NUMBERS: { readonly [type in AlarmType]: 1 | 2 } = { nospace: 1, corrupt: 2 };
 const ALARMS: readonly AlarmRequest["alarm"][] = ["none", "nospace", "corrupt"];
@@ -95,25 +94,8 @@ export function maintenanceHandlers(
     },
     snapshot(call) {
       call.onRequest = () => {
-        member.request({ kind: "snapshot" }, call).then(
-          ({ header, data }) => {
-            const file = Buffer.alloc(Math.ceil(data.length / SECTOR) * SECTOR);
-            file.set(data);
-            const digest = createHash("sha256").update(file).digest();
-            const blobs = [...chunks(file), digest];
-            let remaining = file.length + digest.length;
-            const sendSome = () => {
-              while (blobs.length > 0 && call.buffered < 16) {
-                const blob = blobs.shift() as Buffer;
-                remaining -= blob.length;
-                const remainingBytes = BigInt(Math.max(0, remaining - digest.length));
-                call.send({ header: fromHeader(header), remainingBytes, blob, version: API_VERSION });
-              }
-              if (blobs.length === 0) call.end();
-            };
-            call.onDrain = sendSome;
-            sendSome();
-          },
+        administrator(call).then(
+          () => sendSnapshot(call, member.local.node),
           (thrown) => call.end(RpcError.from(thrown)),
         );
       };
@@ -135,7 +117,32 @@ export function maintenanceHandlers(
   };
 }
 
-function* chunks(data: Buffer): Generator<Buffer> {
-  for (let from = 0; from < data.length; from += SNAPSHOT_CHUNK)
-    yield data.subarray(from, from + SNAPSHOT_CHUNK);
+/** The state of now; it is encoded as fast as the client takes it. */
+function sendSnapshot(
+  call: StreamCall<SnapshotRequest, SnapshotResponse>,
+  node: MemberClient["local"]["node"],
+): void {
+  const header = fromHeader(node.header());
+  const estimate = node.store.approximateBytes();
+  const blobs = snapshotBlobs(node.snapshot());
+  let sent = 0;
+  const sendSome = (): void => {
+    while (call.buffered < SNAPSHOT_WINDOW) {
+      const { done, value } = blobs.next();
+      if (done === true) {
+        call.end();
+        return;
+      }
+      sent += value.length;
+      const remainingBytes = BigInt(Math.max(0, estimate - sent));
+      call.send({
+        header,
+        remainingBytes,
+        blob: Buffer.from(value.buffer, value.byteOffset, value.length),
+        version: API_VERSION,
+      });
+    }
+  };
+  call.onDrain = sendSome;
+  sendSome();
 }

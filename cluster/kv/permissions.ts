@@ -8,7 +8,7 @@ import { NO_LEASE } from "./lease-id.ts";
 import type { AuthQuery, Caller, LeaseId, RequestOp, StatusError, TxnRequest } from "./request.ts";
 
 export interface Attachments {
-  get(id: LeaseId): { readonly keys: Iterable<string> } | undefined;
+  keys(id: LeaseId): Iterable<string>;
 }
 
 type Asked = Command | RequestOp | AuthQuery;
@@ -89,7 +89,7 @@ function checkLease(
   id: LeaseId,
   caller: Caller | undefined,
 ): StatusError | undefined {
-  for (const key of leases.get(id)?.keys ?? []) {
+  for (const key of leases.keys(id)) {
     const refusal = auth.checkKeys(caller, "write", key);
     if (refusal !== undefined) return refusal;
   }

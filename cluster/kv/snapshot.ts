@@ -1,145 +1,150 @@
 /**
- * The store's state as bytes: JSON, whose characters are the bytes. Everything is in a fixed order, so that equal
- * states are equal bytes.
+ * The store's state as bytes: a row of records, handed out in chunks of whole records, so that neither who writes
+ * nor who reads ever holds all of it. Everything is in a fixed order: equal states are equal records.
  */
 import type { AuthState } from "./auth.ts";
-import type { Lease } from "./lease-table.ts";
-import type { Alarm, Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
+import type { LeaseTerms } from "./lease-table.ts";
+import { PackedWriter } from "./packed.ts";
+import type { Alarm, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
 
-export type State = {
+/** A store as it was at one moment, whatever becomes of it afterwards. Making one takes no time. */
+export interface StoreView {
   readonly compactRevision: Revision;
-  /** What the log does not hold, in key order. */
-  readonly base: readonly KeyValue[];
-  /** Versions by revision, from the compact revision (or 1) to the newest. */
-  readonly log: readonly (readonly KeyValue[])[];
-  readonly leases: readonly (Omit<Lease, "keys"> & { readonly keys: readonly Bytes[] })[];
+  /** What the log of changes does not hold, in key order. */
+  base(): Iterable<KeyValue>;
+  /** Changes by revision from the compact revision (or 1) on; only the first `revisions` belong to the view. */
+  readonly log: readonly (readonly WatchEvent[])[];
+  readonly revisions: number;
+  /** In ascending order of their ids. Which keys hang on them is said by the keys. */
+  leases(): Iterable<readonly [LeaseId, LeaseTerms]>;
   readonly alarms: readonly Alarm[];
   readonly auth: AuthState;
-};
+  /** Of the whole state. */
+  readonly hash: number;
+}
 
-const FORMAT = "faultline-kv-1";
+/** What a snapshot begins with. */
+export const FORMAT = "faultline-kv-2";
 
-type Row = readonly [
-  key: Bytes,
-  create: Revision,
-  mod: Revision,
-  version: number,
-  value: Bytes,
-  lease: LeaseId,
-];
+/** The first byte of a record. */
+export const RECORD = {
+  /** Format, compact revision. */
+  begin: 1,
+  /** A version that the log of changes does not hold. */
+  base: 2,
+  /** The next revision; its changes follow. */
+  revision: 3,
+  /** A version of that revision. */
+  change: 4,
+  lease: 5,
+  alarm: 6,
+  /** Users and roles, as JSON. */
+  auth: 7,
+  /** Hash of the state. Nothing follows. */
+  end: 8,
+} as const;
 
-/** Encodes the states of one store, one after the other. */
+/** Bytes of encoded changes that are kept for the next snapshot at most. */
+const KEPT_BYTES = 1 << 20;
+
+/** The beginning of a snapshot that the next one shares, until a compaction. */
+interface Prefix {
+  readonly compactRevision: Revision;
+  readonly chunkBytes: number;
+  readonly chunks: readonly Uint8Array[];
+  /** The beginning of the chunk after these. */
+  readonly rest: Uint8Array;
+  /** How many revisions all that holds. */
+  readonly revisions: number;
+}
+
+/** Encodes the states of one store. */
 export class StateEncoder {
-  /** Between compactions the base stays and the log grows: their bytes are kept, and only what is new is encoded. */
-  #compactRevision: Revision = -1;
-  #kept = Buffer.alloc(1024);
-  #length = 0;
-  #revisions = 0;
+  /** Between compactions the base stays and the log grows: a small state is not encoded again with each snapshot. */
+  #prefix: Prefix | undefined;
 
-  encode(
-    compactRevision: Revision,
-    base: () => readonly KeyValue[],
-    log: readonly (readonly WatchEvent[])[],
-    leases: State["leases"],
-    alarms: State["alarms"],
-    auth: AuthState,
-  ): Uint8Array {
-    if (compactRevision !== this.#compactRevision) {
-      this.#compactRevision = compactRevision;
-      this.#revisions = 0;
-      this.#length = 0;
-      this.#keep(`${JSON.stringify([FORMAT, compactRevision, base().map(row)]).slice(0, -1)},[`);
+  /** Chunks of at least `chunkBytes` bytes but for the last, and longer by less than a record. */
+  *encode(view: StoreView, chunkBytes: number): Generator<Uint8Array, void> {
+    const writer = new PackedWriter();
+    const full = () => writer.length >= chunkBytes;
+    const { compactRevision } = view;
+    const prefix = this.#prefixOf(view, chunkBytes);
+    /** What can be kept so far; undefined once it is too much. */
+    let kept: Uint8Array[] | undefined = [];
+    let size = 0;
+    const take = (): Uint8Array => {
+      const chunk = writer.take();
+      size += chunk.length;
+      if (size > KEPT_BYTES) kept = undefined;
+      kept?.push(chunk);
+      return chunk;
+    };
+
+    if (prefix === undefined) {
+      writer.byte(RECORD.begin);
+      writer.text(FORMAT);
+      writer.integer(compactRevision);
+      for (const kv of view.base()) {
+        writer.byte(RECORD.base);
+        writeVersion(writer, kv);
+        if (full()) yield take();
+      }
+    } else {
+      for (const chunk of prefix.chunks) {
+        kept?.push(chunk);
+        size += chunk.length;
+        yield chunk;
+      }
+      writer.raw(prefix.rest);
     }
-    let text = "";
-    for (let i = this.#revisions; i < log.length; i++) {
-      const changes = JSON.stringify(log[i]!.map(({ kv }) => row(kv)));
-      text += i === 0 ? changes : `,${changes}`;
+    for (let i = prefix?.revisions ?? 0; i < view.revisions; i++) {
+      writer.byte(RECORD.revision);
+      for (const { kv } of view.log[i] as readonly WatchEvent[]) {
+        writer.byte(RECORD.change);
+        writeVersion(writer, kv);
+        if (full()) yield take();
+      }
     }
-    this.#revisions = log.length;
-    this.#keep(text);
-    const rows = leases.map((lease) => [lease.id, lease.ttl, lease.remaining, lease.keys]);
-    const raised = alarms.map(({ alarm, member }) => [alarm, member]);
-    const rest = Buffer.from(
-      `],${JSON.stringify(rows)},${JSON.stringify(raised)},${JSON.stringify(auth)}]`,
-      "latin1",
-    );
-    return Buffer.concat([this.#kept.subarray(0, this.#length), rest]);
+    if (kept !== undefined && size + writer.length <= KEPT_BYTES) {
+      const { revisions } = view;
+      this.#prefix = { compactRevision, chunkBytes, chunks: kept, rest: writer.copy(), revisions };
+    } else this.#prefix = undefined;
+
+    for (const [id, { ttl, remaining }] of view.leases()) {
+      writer.byte(RECORD.lease);
+      writer.text(id);
+      writer.integer(ttl);
+      writer.integer(remaining);
+      if (full()) yield writer.take();
+    }
+    for (const { alarm, member } of view.alarms) {
+      writer.byte(RECORD.alarm);
+      writer.text(alarm);
+      writer.text(member);
+    }
+    writer.byte(RECORD.auth);
+    writer.text(JSON.stringify(view.auth));
+    writer.byte(RECORD.end);
+    writer.integer(view.hash);
+    yield writer.take();
   }
 
-  #keep(text: string): void {
-    const length = this.#length + text.length;
-    if (length > this.#kept.length) {
-      const larger = Buffer.alloc(2 * length);
-      this.#kept.copy(larger, 0, 0, this.#length);
-      this.#kept = larger;
-    }
-    this.#kept.write(text, this.#length, "latin1");
-    this.#length = length;
+  #prefixOf(view: StoreView, chunkBytes: number): Prefix | undefined {
+    const prefix = this.#prefix;
+    const shared =
+      prefix !== undefined &&
+      prefix.compactRevision === view.compactRevision &&
+      prefix.chunkBytes === chunkBytes &&
+      prefix.revisions <= view.revisions;
+    return shared ? prefix : undefined;
   }
 }
 
-/** Throws when the bytes are no state. */
-export function decodeState(bytes: Uint8Array): State {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-  const document = list(JSON.parse(text));
-  if (document.length !== 7 || document[0] !== FORMAT) throw malformed("not a store's snapshot");
-  return {
-    compactRevision: count(document[1]),
-    base: list(document[2]).map(keyValue),
-    log: list(document[3]).map((changes) => list(changes).map(keyValue)),
-    leases: list(document[4]).map((value) => {
-      const [id, ttl, remaining, keys] = list(value);
-      return { id: string(id), ttl: count(ttl), remaining: count(remaining), keys: list(keys).map(string) };
-    }),
-    alarms: list(document[5]).map((value) => {
-      const [alarm, member] = list(value);
-      if (alarm !== "nospace" && alarm !== "corrupt") throw malformed("an unknown alarm");
-      return { alarm, member: string(member) };
-    }),
-    auth: authState(document[6]),
-  };
-}
-
-function row(kv: KeyValue): Row {
-  return [kv.key, kv.createRevision, kv.modRevision, kv.version, kv.value, kv.lease];
-}
-
-function keyValue(value: unknown): KeyValue {
-  const [key, create, mod, version, bytes, lease] = list(value);
-  return {
-    key: string(key),
-    createRevision: count(create),
-    modRevision: count(mod),
-    version: count(version),
-    value: string(bytes),
-    lease: string(lease),
-  };
-}
-
-function authState(value: unknown): AuthState {
-  const state = value as Partial<AuthState> | null;
-  if (typeof state !== "object" || state === null || typeof state.enabled !== "boolean")
-    throw malformed("users and roles are missing");
-  count(state.revision);
-  for (const part of [state.users, state.roles, state.tokens]) list(part);
-  return state as AuthState;
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw malformed("a list is missing");
-  return value;
-}
-
-function string(value: unknown): string {
-  if (typeof value !== "string") throw malformed("a string is missing");
-  return value;
-}
-
-function count(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw malformed("a number is missing");
-  return value as number;
-}
-
-function malformed(what: string): Error {
-  return new Error(`malformed snapshot: ${what}`);
+function writeVersion(writer: PackedWriter, kv: KeyValue): void {
+  writer.text(kv.key);
+  writer.integer(kv.createRevision);
+  writer.integer(kv.modRevision);
+  writer.integer(kv.version);
+  writer.text(kv.lease);
+  writer.text(kv.value);
 }

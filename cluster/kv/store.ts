@@ -38,7 +38,7 @@ import type {
   TxnResponse,
   WatchEvent,
 } from "./request.ts";
-import { decodeState, StateEncoder } from "./snapshot.ts";
+import { StateEncoder } from "./snapshot.ts";
 import { hashOf, mix } from "./state-hash.ts";
 import { checkRequest, DEFAULT_MAX_TXN_OPS, type Limits } from "./validate.ts";
 import { Versions } from "./versions.ts";
@@ -50,6 +50,14 @@ export type StoreOptions = {
   readonly maxTxnOps?: number;
 };
 
+/** What a store consists of. */
+export interface StoreParts {
+  readonly versions: Versions;
+  readonly leases: LeaseTable;
+  readonly alarms: AlarmTable;
+  readonly auth: AuthTable;
+}
+
 /** Which branch a transaction takes, and its nested transactions in their order in that branch. */
 type Choice = { readonly succeeded: boolean; readonly nested: readonly Choice[] };
 
@@ -59,31 +67,20 @@ const NO_CHOICES: readonly Choice[] = Object.freeze([]);
 export class Store {
   readonly #bug: string;
   readonly #limits: Limits;
-  #versions: Versions;
-  readonly #leases = new LeaseTable();
-  readonly #alarms = new AlarmTable();
-  #auth: AuthTable;
+  readonly #versions: Versions;
+  readonly #leases: LeaseTable;
+  readonly #alarms: AlarmTable;
+  readonly #auth: AuthTable;
   readonly #encoder = new StateEncoder();
 
-  constructor(options: StoreOptions) {
+  /** Empty, unless the parts of another are given. */
+  constructor(options: StoreOptions, parts?: StoreParts) {
     this.#bug = options.bug;
-    this.#auth = new AuthTable(undefined, options.bug);
     this.#limits = { maxTxnOps: options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS };
-    this.#versions = new Versions(options.bug);
-  }
-
-  /** The store that `snapshot` was taken of. Throws on malformed bytes. */
-  static restore(bytes: Uint8Array, options: StoreOptions): Store {
-    const state = decodeState(bytes);
-    const store = new Store(options);
-    store.#versions = Versions.restore(options.bug, state.compactRevision, state.base, state.log);
-    for (const lease of state.leases) {
-      store.#leases.grant(lease.id, lease.ttl, lease.remaining);
-      for (const key of lease.keys) store.#leases.attach(lease.id, key);
-    }
-    for (const alarm of state.alarms) store.#alarms.raise(alarm);
-    store.#auth = new AuthTable(state.auth, options.bug);
-    return store;
+    this.#versions = parts?.versions ?? new Versions(options.bug);
+    this.#leases = parts?.leases ?? new LeaseTable();
+    this.#alarms = parts?.alarms ?? new AlarmTable();
+    this.#auth = parts?.auth ?? new AuthTable(undefined, options.bug);
   }
 
   /** The newest revision; 1 in a fresh store. */
@@ -141,22 +138,21 @@ export class Store {
     return checkRequest(request, this.#limits) ?? this.#alarms.refusal(request) ?? this.#txn(request, []);
   }
 
-  /** Equal stores give equal bytes. */
-  snapshot(): Uint8Array {
-    const leases =
-      this.#bug === "snapshot-omits-leases" ? [] : this.#leases.ids().map((id) => this.#leases.get(id)!);
+  /**
+   * The store as it is now, as chunks for a `Restoration`: of at least `chunkBytes` bytes, but for the last. They are
+   * encoded when they are asked for, whatever becomes of the store meanwhile. Equal stores give equal chunks.
+   */
+  snapshot(chunkBytes: number): Iterable<Uint8Array> {
+    const omitsLeases = this.#bug === "snapshot-omits-leases";
     return this.#encoder.encode(
-      this.#versions.compactRevision,
-      () => this.#versions.base(),
-      this.#versions.log(),
-      leases.map((lease) => ({
-        id: lease.id,
-        ttl: lease.ttl,
-        remaining: lease.remaining,
-        keys: this.#bug === "snapshot-omits-attachments" ? [] : [...lease.keys].sort(),
-      })),
-      this.#alarms.list("none"),
-      this.#bug === "snapshot-omits-users" ? NO_AUTH : this.#auth.state(),
+      {
+        ...this.#versions.view(),
+        leases: omitsLeases ? () => [] : this.#leases.view(),
+        alarms: this.#alarms.list("none"),
+        auth: this.#bug === "snapshot-omits-users" ? NO_AUTH : this.#auth.state(),
+        hash: this.hash(),
+      },
+      chunkBytes,
     );
   }
 
@@ -192,9 +188,8 @@ export class Store {
 
   /** `ttl` as granted, `remaining` as last checkpointed (0: never), in seconds; keys sorted. */
   lease(id: LeaseId): { ttl: number; remaining: number; keys: readonly Bytes[] } | undefined {
-    const lease = this.#leases.get(id);
-    if (lease === undefined) return undefined;
-    return { ttl: lease.ttl, remaining: lease.remaining, keys: [...lease.keys].sort() };
+    const terms = this.#leases.terms(id);
+    return terms === undefined ? undefined : { ...terms, keys: [...this.#leases.keys(id)].sort() };
   }
 
   /** Those of a type, or all. */
@@ -393,9 +388,8 @@ export class Store {
   }
 
   #revoke(request: LeaseRevokeRequest, events: WatchEvent[]): CommandResponse | StatusError {
-    const lease = this.#leases.get(request.id);
-    if (lease === undefined) return ErrLeaseNotFound;
-    const keys = this.#bug === "revoke-leaves-keys" ? [] : [...lease.keys].sort();
+    if (!this.#leases.has(request.id)) return ErrLeaseNotFound;
+    const keys = this.#bug === "revoke-leaves-keys" ? [] : [...this.#leases.keys(request.id)].sort();
     for (const key of keys) {
       const kv = this.#versions.newest(key);
       if (kv !== undefined) this.#delete(kv, events);

@@ -5,17 +5,21 @@
  * the same versions again, by revision, for watchers. Compaction at R removes what no read or watch from R on can
  * see: all but each key's newest version at or below R, and that too when it is a tombstone below R. So changes of
  * revision R itself stay watchable, deletes included, until a later compaction.
+ *
+ * A view of it costs nothing to make: trees copy on write once they were cloned, chains and the log only grow, and
+ * compaction replaces those that it shortens.
  */
 import { upperBound } from "./interval.ts";
 import type { Bytes, KeyValue, LeaseId, Revision, WatchEvent } from "./request.ts";
+import type { StoreView } from "./snapshot.ts";
 import { SortedMap } from "./sorted-map.ts";
 import { hashOf, hashString, mix } from "./state-hash.ts";
 
 type Chain = KeyValue[];
 
 const NO_EVENTS: readonly WatchEvent[] = Object.freeze([]);
-/** What a version costs beyond its key and value. Bytes, roughly. */
-const VERSION_OVERHEAD = 64;
+/** What a version costs in memory beyond the characters of its key and value. Bytes, roughly. */
+const VERSION_OVERHEAD = 320;
 
 export class Versions {
   readonly #bug: string;
@@ -146,11 +150,8 @@ export class Versions {
           superseded++;
         }
         if (superseded <= 0) continue;
-        for (const kv of chain.splice(0, superseded)) this.#forget(kv);
-        if (chain.length === 0) {
-          this.#chains.delete(event.kv.key);
-          this.#ordered.delete(event.kv.key);
-        }
+        for (let forgotten = 0; forgotten < superseded; forgotten++) this.#forget(chain[forgotten]!);
+        this.#replace(event.kv.key, chain.slice(superseded));
       }
     }
     const boundary: WatchEvent[] = [];
@@ -158,7 +159,7 @@ export class Versions {
       // The versions before these are gone, so their watchers get no previous value any more, wherever they ask.
       if (this.#chains.get(event.kv.key)?.[0] === event.kv) boundary.push({ type: event.type, kv: event.kv });
     }
-    this.#log.splice(0, length, boundary);
+    this.#log = [boundary as readonly WatchEvent[]].concat(this.#log.slice(length));
     this.#logStart = revision;
     this.#compactRevision = revision;
   }
@@ -172,50 +173,66 @@ export class Versions {
     return digest;
   }
 
-  /** The versions the log of changes does not hold, in key order: at most one of a key, none a tombstone. */
-  base(): KeyValue[] {
-    const versions: KeyValue[] = [];
-    this.#ordered.forEachPair((_, chain) => {
-      const kv = chain[0]!;
-      if (kv.modRevision < this.#logStart) versions.push(kv);
-    });
-    return versions;
+  /** The part of a snapshot that is kept here, as it is now. */
+  view(): Pick<StoreView, "compactRevision" | "base" | "log" | "revisions"> {
+    const ordered = this.#ordered.clone();
+    const logStart = this.#logStart;
+    function* base(): Generator<KeyValue> {
+      for (const [, chain] of ordered.entries()) {
+        const kv = chain[0]!;
+        if (kv.modRevision < logStart) yield kv;
+      }
+    }
+    return { compactRevision: this.#compactRevision, base, log: this.#log, revisions: this.#log.length };
   }
 
-  log(): readonly (readonly WatchEvent[])[] {
-    return this.#log;
-  }
-
-  /** Rebuilds what `base` and `log` held. Throws on versions that cannot follow one another. */
-  static restore(
-    bug: string,
-    compactRevision: Revision,
-    base: readonly KeyValue[],
-    log: readonly (readonly KeyValue[])[],
-  ): Versions {
+  /**
+   * Nothing yet: what a view held is to be added piece by piece, in its order. The pieces throw on versions that
+   * cannot follow one another.
+   */
+  static emptyAt(bug: string, compactRevision: Revision): Versions {
     const versions = new Versions(bug);
     versions.#compactRevision = compactRevision;
     versions.#logStart = Math.max(1, compactRevision);
-    for (const kv of base) {
-      if (kv.version === 0 || kv.modRevision >= versions.#logStart || versions.#chains.has(kv.key)) {
-        throw new Error("malformed snapshot: a version is out of place");
-      }
-      versions.#push(kv);
-    }
     versions.#log = [];
-    for (const changes of log) {
-      const events: WatchEvent[] = [];
-      for (const kv of changes) {
-        if (kv.modRevision !== versions.revision + 1) throw new Error("malformed snapshot: a gap in the log");
-        const previous = versions.newest(kv.key);
-        const type = kv.version === 0 ? "delete" : "put";
-        versions.#push(kv);
-        events.push(previous === undefined ? { type, kv } : { type, kv, prevKv: previous });
-      }
-      versions.#log.push(events);
-    }
-    if (log.length === 0) throw new Error("malformed snapshot: no log of changes");
     return versions;
+  }
+
+  /** A version that the log does not hold: at most one of a key, none a tombstone. */
+  addBase(kv: KeyValue): void {
+    const misplaced = kv.version === 0 || kv.modRevision >= this.#logStart || this.#chains.has(kv.key);
+    if (misplaced || this.#log.length > 0) throw new Error("malformed snapshot: a version is out of place");
+    this.#push(kv);
+  }
+
+  /** Not even the first revision was added. */
+  get empty(): boolean {
+    return this.#log.length === 0;
+  }
+
+  addRevision(): void {
+    this.#log.push([]);
+  }
+
+  /** A change of the newest revision. */
+  addChange(kv: KeyValue): void {
+    const events = this.#log.at(-1);
+    if (events === undefined || kv.modRevision !== this.revision)
+      throw new Error("malformed snapshot: a change is out of place");
+    const previous = this.newest(kv.key);
+    const type = kv.version === 0 ? "delete" : "put";
+    this.#push(kv);
+    (events as WatchEvent[]).push(previous === undefined ? { type, kv } : { type, kv, prevKv: previous });
+  }
+
+  #replace(key: Bytes, chain: Chain): void {
+    if (chain.length === 0) {
+      this.#chains.delete(key);
+      this.#ordered.delete(key);
+    } else {
+      this.#chains.set(key, chain);
+      this.#ordered.set(key, chain);
+    }
   }
 
   #push(kv: KeyValue): void {

@@ -5,6 +5,7 @@ import type { Command } from "./command.ts";
 import { ErrCompacted } from "./errors.ts";
 import { isWithin } from "./model.ts";
 import type { DeleteRangeRequest, PutRequest, Revision, WatchCreateRequest, WatchEvent } from "./request.ts";
+import { restore } from "./restoration.ts";
 import { Store } from "./store.ts";
 import { WatchHub, type WatchOutput } from "./watch.ts";
 
@@ -91,7 +92,7 @@ function broken(script: readonly Action[], bug: string): string[] {
         break;
       case "miss":
         for (const command of action.commands) record(command);
-        member = Store.restore(authority.snapshot(), { bug: "" });
+        member = restore(authority.snapshot(1024), { bug: "" });
         hub.restored(member);
         break;
       case "watch": {

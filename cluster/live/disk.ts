@@ -111,9 +111,18 @@ export class LiveDisk implements Disk {
     }
   }
 
-  read(path: string): Uint8Array {
+  read(path: string, from = 0, length = Number.POSITIVE_INFINITY): Uint8Array {
     for (const file of this.#files) if (file.path === path) file.writeHeld();
-    return attempt(path, () => fs.readFileSync(this.#at(path)));
+    return attempt(path, () => {
+      const descriptor = fs.openSync(this.#at(path), "r");
+      try {
+        const wanted = Math.min(length, fs.fstatSync(descriptor).size - from);
+        const bytes = Buffer.allocUnsafe(Math.max(0, wanted));
+        return bytes.subarray(0, readAllNow(descriptor, bytes, from));
+      } finally {
+        fs.closeSync(descriptor);
+      }
+    });
   }
 
   exists(path: string): boolean {
@@ -389,6 +398,16 @@ function writeAll(
   });
 }
 
+/** Fills `bytes`, unless the file ends before. Gives how many there were. */
+function readAllNow(descriptor: number, bytes: Uint8Array, position: number): number {
+  for (let at = 0; at < bytes.length; ) {
+    const count = fs.readSync(descriptor, bytes, at, bytes.length - at, position + at);
+    if (count === 0) return at;
+    at += count;
+  }
+  return bytes.length;
+}
+
 function writeAllNow(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length; )
     at += fs.writeSync(descriptor, bytes, at, bytes.length - at, position + at);
@@ -403,7 +422,7 @@ function syncNames(directory: string, done: (error: Error | null) => void): void
 }
 
 /** The same, and waits for it. */
-function syncNamesNow(directory: string): void {
+export function syncNamesNow(directory: string): void {
   const descriptor = fs.openSync(directory, "r");
   try {
     fs.fsyncSync(descriptor);

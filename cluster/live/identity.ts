@@ -19,6 +19,8 @@ export interface Identity {
   readonly name: string;
   /** Its log has been opened: from then on an empty log is a lost one. */
   readonly started: boolean;
+  /** Digest of the snapshot it was restored from, if it was. */
+  readonly origin?: string;
 }
 
 /** `salt` tells apart members that had the same URLs one after the other. */
@@ -26,8 +28,10 @@ export function memberIdOf(peerUrls: readonly string[], token: string, salt = ""
   return idOf([...[...peerUrls].sort(), token, salt]);
 }
 
-export function clusterIdOf(members: readonly MemberId[], token: string): number {
-  return idOf([...[...members].sort((a, b) => a - b).map(String), token]);
+/** `origin` tells apart clusters that began with other states. */
+export function clusterIdOf(members: readonly MemberId[], token: string, origin = ""): number {
+  const founders = [...members].sort((a, b) => a - b).map(String);
+  return idOf([...founders, token, ...(origin === "" ? [] : [origin])]);
 }
 
 /** As etcd's tools print ids. */
@@ -46,9 +50,13 @@ export function readIdentity(dataDirectory: string): Identity | undefined {
   const path = join(dataDirectory, FILE);
   if (!fs.existsSync(path)) return undefined;
   try {
-    const { clusterId, member, name, started } = JSON.parse(fs.readFileSync(path, "utf8")) as Identity;
-    if (Number.isSafeInteger(clusterId) && Number.isSafeInteger(member) && typeof name === "string")
-      return { clusterId, member, name, started: started === true };
+    const { clusterId, member, name, started, origin } = JSON.parse(
+      fs.readFileSync(path, "utf8"),
+    ) as Identity;
+    if (Number.isSafeInteger(clusterId) && Number.isSafeInteger(member) && typeof name === "string") {
+      const identity = { clusterId, member, name, started: started === true };
+      return typeof origin === "string" ? { ...identity, origin } : identity;
+    }
   } catch (error) {
     throw new Error(`${path} cannot be read: ${(error as Error).message}`);
   }

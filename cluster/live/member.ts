@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import type { Json, Nanos } from "../../src/history/op.ts";
 import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
 import { type Connected, connect } from "../node/client.ts";
-import { Node, type NodeOptions } from "../node/node.ts";
+import { Node, type NodeOptions, recoverNode } from "../node/node.ts";
 import {
   CLIENT_PORT,
   type ClientMessage,
@@ -18,7 +18,8 @@ import {
 import type { MemberId } from "../raft/message.ts";
 import { LiveDisk, makeDirectoryNow } from "./disk.ts";
 import { EventLoop } from "./event-loop.ts";
-import { clusterIdOf, hexId, type Identity, memberIdOf, readIdentity, writeIdentity } from "./identity.ts";
+import { foundedId, founders, nodeOf } from "./founding.ts";
+import { hexId, type Identity, readIdentity, writeIdentity } from "./identity.ts";
 import { askMembers, MEMBERS_LIMIT, MEMBERS_PORT, membersProtocol } from "./join.ts";
 import { type DirectoryLock, lockDirectory } from "./lock.ts";
 import type { Log } from "./log.ts";
@@ -26,9 +27,8 @@ import { Loopback } from "./loopback.ts";
 import { LiveNetwork, type TlsFiles } from "./network.ts";
 import { LiveRuntime } from "./runtime.ts";
 
-/** Requests are far smaller; an entry may be as long as a request. */
+/** Requests are far smaller; an entry, or a frame of a snapshot, may be as long as a request. */
 const MESSAGE_LIMIT = 64 << 20;
-const SNAPSHOT_LIMIT = 0x7fff_ffff;
 const CLIENT = `local:${CLIENT_PORT}`;
 const PUBLISH_PAUSE_MS = 500;
 
@@ -112,20 +112,6 @@ export async function startMember(options: MemberOptions): Promise<LiveMember> {
   }
 }
 
-/** Founders as the flags describe them. */
-function founders({ initialCluster, token }: MemberOptions) {
-  return [...initialCluster].map(([name, urls]) => ({
-    name,
-    id: memberIdOf(urls, token),
-    node: nodeOf(urls),
-  }));
-}
-
-/** The name under which the nodes know a member: where it is reached. */
-export function nodeOf(peerUrls: readonly string[]): string {
-  return [...peerUrls].sort().join(",");
-}
-
 async function newIdentity(options: MemberOptions): Promise<Identity> {
   const { name, initialCluster, initialClusterState, advertisePeerUrls, peerTls, log } = options;
   if (initialClusterState === "new") {
@@ -133,18 +119,11 @@ async function newIdentity(options: MemberOptions): Promise<Identity> {
     const self = members.find((member) => member.name === name);
     if (self === undefined)
       throw new Error(`${name} is not one of the members it is to found a cluster with`);
-    return { clusterId: foundedId(options), member: self.id, name, started: false };
+    return { clusterId: foundedId(options, undefined), member: self.id, name, started: false };
   }
   const others = [...initialCluster].filter(([other]) => other !== name).map(([, urls]) => nodeOf(urls));
   const { clusterId, member } = await askMembers(others, nodeOf(advertisePeerUrls), peerTls, log);
   return { clusterId, member, name, started: false };
-}
-
-function foundedId(options: MemberOptions): number {
-  return clusterIdOf(
-    founders(options).map((member) => member.id),
-    options.token,
-  );
 }
 
 /** A directory with a past says who the member is; flags that describe another one are a mistake. */
@@ -153,8 +132,9 @@ function checkIdentity(known: Identity, options: MemberOptions, directory: strin
   const self = founders(options).find((member) => member.name === options.name);
   const whose = `the data directory ${directory} belongs to member ${hexId(known.member)} (${known.name}) of cluster ${hexId(known.clusterId)}`;
   const advice = "give the member a directory of its own, or the flags it was started with";
-  if (known.clusterId !== foundedId(options) && known.started)
-    throw new Error(`${whose}, but the flags describe cluster ${hexId(foundedId(options))}: ${advice}`);
+  const described = foundedId(options, known.origin);
+  if (known.clusterId !== described && (known.started || known.origin !== undefined))
+    throw new Error(`${whose}, but the flags describe cluster ${hexId(described)}: ${advice}`);
   if (self !== undefined && self.id !== known.member)
     throw new Error(`${whose}, but the flags describe member ${hexId(self.id)} (${self.name}): ${advice}`);
   return known;
@@ -211,7 +191,7 @@ class RunningMember implements LiveMember {
       tls: options.peerTls,
       ports: {
         [PEER_PORT]: { limit: MESSAGE_LIMIT, stranger: false },
-        [SNAPSHOT_PORT]: { limit: SNAPSHOT_LIMIT, stranger: false },
+        [SNAPSHOT_PORT]: { limit: MESSAGE_LIMIT, stranger: false },
         [MEMBERS_PORT]: { limit: MEMBERS_LIMIT, stranger: true },
       },
     });
@@ -297,16 +277,22 @@ class RunningMember implements LiveMember {
     const started = new Promise<void>((resolve) => {
       this.#started = resolve;
     });
+    const options: NodeOptions = {
+      ...tuning,
+      clusterId: this.clusterId,
+      member: this.id,
+      members: join ? [] : founders(this.#options),
+      join,
+      peerTransport: "stream",
+      started: this.#started,
+    };
+    const recovered = await this.#gradually(recoverNode(this.#disk, options));
+    if (this.#identity.origin !== undefined && recovered.unsaved)
+      throw new Error(
+        `the snapshot that ${this.#directory} was restored from is damaged there: restore it again`,
+      );
     this.#loop.run(() => {
-      this.#node = new Node(this.#runtime, {
-        ...tuning,
-        clusterId: this.clusterId,
-        member: this.id,
-        members: join ? [] : founders(this.#options),
-        join,
-        peerTransport: "stream",
-        started: this.#started,
-      });
+      this.#node = new Node(this.#runtime, options, recovered);
     });
     const refused = this.ended.then((reason) => {
       throw new Error(reason);
@@ -320,6 +306,16 @@ class RunningMember implements LiveMember {
       closed: () => {},
     }));
     this.#publish().catch((error: unknown) => this.#exit(`crashed: ${String(error)}`));
+  }
+
+  /** A step each turn: reading much takes long, and signals and peers shall not wait for it. */
+  async #gradually<T>(steps: Generator<void, T>): Promise<T> {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (!this.#loop.alive) throw new Error("stopped while it was starting");
+    }
   }
 
   /** Tells the cluster this member's name and where clients find it, if that has changed, until it is known. */

@@ -63,7 +63,12 @@ async function expectAllPresent(bed: Testbed, all: readonly Writer[]): Promise<v
 }
 
 /** Small enough that every path is taken: segments, snapshots, catching up by snapshot. */
-const SMALL: Partial<NodeOptions> = { segmentBytes: 4096, snapshotEvery: 40, catchUpEntries: 10 };
+const SMALL: Partial<NodeOptions> = {
+  segmentBytes: 4096,
+  snapshotEvery: 40,
+  snapshotChunkBytes: 256,
+  catchUpEntries: 10,
+};
 
 describe("crashes", () => {
   it.each([1, 2])(

@@ -4,7 +4,7 @@
  * apply. All I/O goes through the runtime, so the same code runs in the simulator and on real machines.
  */
 import type { Nanos, NodeId } from "../../src/history/op.ts";
-import type { DiskError, NodeRuntime } from "../../src/runtime/runtime.ts";
+import type { Disk, DiskError, NodeRuntime } from "../../src/runtime/runtime.ts";
 import { decodeCommand, encodeCommand } from "../kv/codec.ts";
 import { type Applied, type Command, withoutRanges } from "../kv/command.ts";
 import { ErrRequestTooLarge, ErrTooManyRequests } from "../kv/errors.ts";
@@ -12,13 +12,22 @@ import type { ResponseHeader, Revision } from "../kv/request.ts";
 import { Store } from "../kv/store.ts";
 import { DEFAULT_MAX_TXN_OPS } from "../kv/validate.ts";
 import { WatchHub } from "../kv/watch.ts";
-import { MemoryStorage } from "../raft/memory-storage.ts";
-import type { Entry, HardState, Index, MemberId, Message, RaftCore, Ready } from "../raft/message.ts";
+import type {
+  Entry,
+  HardState,
+  Index,
+  MemberId,
+  Message,
+  RaftCore,
+  Ready,
+  Snapshot,
+} from "../raft/message.ts";
 import { createRaft } from "../raft/raft.ts";
 import { Deadlines } from "./deadlines.ts";
 import { LeaderRequests } from "./leader-requests.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Locks } from "./lock.ts";
+import { NodeLog } from "./log.ts";
 import {
   decodeUpdate,
   encodeUpdate,
@@ -34,11 +43,11 @@ import { proposalBody } from "./proposal.ts";
 import { type ProposalDone, Proposals } from "./proposals.ts";
 import type { PeerMessage } from "./protocol.ts";
 import { type ReadReady, Reads } from "./reads.ts";
-import { type Recovered, recover } from "./recovery.ts";
+import { complete, type Recovered, recover } from "./recovery.ts";
 import { Requests } from "./requests.ts";
 import { Server } from "./server.ts";
-import { SnapshotFiles, type StateSnapshot } from "./snapshot-file.ts";
-import { decodeState, encodeState } from "./state.ts";
+import { type Reception, SnapshotFiles } from "./snapshot-file.ts";
+import { type DecodedSnapshot, framesOf, type SnapshotSource } from "./snapshot-format.ts";
 import { Wal, WalError } from "./wal.ts";
 
 export interface NodeOptions {
@@ -56,6 +65,8 @@ export interface NodeOptions {
   readonly readMode: "safe" | "lease";
   /** Entries applied between two snapshots. */
   readonly snapshotEvery: number;
+  /** Length of the pieces that a snapshot is written, sent and read in, roughly; half a MiB unless told otherwise. */
+  readonly snapshotChunkBytes?: number;
   /** Entries before the newest snapshot that are kept for members that are behind. */
   readonly catchUpEntries: number;
   readonly maxEntriesPerMessage: number;
@@ -80,6 +91,9 @@ export interface NodeOptions {
 
 type Append = NonNullable<Ready["append"]>;
 
+/** A snapshot that has come in: as raft hands it on. */
+type Received = DecodedSnapshot & { readonly reception: Reception };
+
 /** What applying a proposal gives its proposer. */
 type Outcome = Applied | MembersChanged;
 
@@ -89,17 +103,31 @@ const MAX_UNCOMMITTED_BYTES = 64 << 20;
 const MAX_BATCHES_PER_TURN = 100_000;
 const DEFAULT_MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 const MAX_UNAPPLIED_ENTRIES = 5000;
+/** What is applied in one turn at most: a member that comes back may have a long log to apply. */
+const MAX_APPLIED_PER_TURN = { entries: 2000, bytes: 2 << 20 };
+/** Longer than what a disk writes at once, so that other work comes in between. */
+const DEFAULT_SNAPSHOT_CHUNK_BYTES = 1 << 19;
+/** A store above this is not written anew before the log has grown by half of its size. */
+const LARGE_STORE_BYTES = 16 << 20;
+
+/** What a node with these options finds on its disk; gives way now and then. Throws WalError. */
+export function recoverNode(disk: Disk, options: NodeOptions): Generator<void, Recovered> {
+  const { clusterId, member, join, bug } = options;
+  const members = options.members.map(({ id, node, learner = false }) => ({ id, node, learner }));
+  return recover(disk, { clusterId, member, members, join, bug });
+}
 
 export class Node {
   readonly raft: RaftCore;
   /** The durable log, as raft reads it. */
-  readonly log: MemoryStorage;
+  readonly log: NodeLog;
   readonly member: MemberId;
   readonly #runtime: NodeRuntime;
   readonly #options: NodeOptions;
   readonly #observer: NodeObserver | undefined;
   readonly #wal: Wal;
   readonly #snapshots: SnapshotFiles;
+  readonly #chunkBytes: number;
   readonly #peers: Peers;
   readonly #deadlines = new Deadlines();
   readonly #proposals: Proposals<Outcome>;
@@ -116,8 +144,12 @@ export class Node {
   #applied: Index;
   /** Index of the newest snapshot; what `snapshotEvery` counts from. */
   #snapshotIndex: Index;
-  /** Snapshots of this member's own that are not durable yet. */
-  #savingSnapshots = 0;
+  /** What was applied since then. */
+  #appliedBytes = 0;
+  /** A snapshot of this member's own is not durable yet. */
+  #savingSnapshot = false;
+  /** A snapshot that has come in, until raft has taken it or not. */
+  #arrived: Reception | undefined;
   /** Appends that wait until the incoming snapshot of the first one is saved. */
   readonly #held: Append[] = [];
   /** Why this member must not start, if so. */
@@ -128,8 +160,11 @@ export class Node {
   /** Ticks left to a member that was removed, for the others to learn of it. */
   #farewell: number | undefined;
 
-  /** Recovers from the disk, and starts once what it has read is durable. Exits if it cannot trust its disk. */
-  constructor(runtime: NodeRuntime, options: NodeOptions) {
+  /**
+   * Goes on from what was recovered from the disk, or recovers it now, and starts once what it has read is durable.
+   * Exits if it cannot trust its disk.
+   */
+  constructor(runtime: NodeRuntime, options: NodeOptions, known?: Recovered) {
     this.#runtime = runtime;
     this.#options = options;
     this.#observer = options.observer;
@@ -142,16 +177,12 @@ export class Node {
       runtime.exit(`disk failure: ${error.message}`);
     };
 
-    const recovered = this.#recover();
+    const recovered = known ?? this.#recover();
     const { contents, snapshot, entries, hard } = recovered;
-    this.log = new MemoryStorage(snapshot);
+    this.log = new NodeLog(snapshot?.meta, () => this.#stateNow());
     this.log.append(entries);
-    const state = snapshot === undefined ? undefined : decodeState(snapshot.data);
-    this.#store =
-      state === undefined
-        ? new Store({ bug: options.bug })
-        : Store.restore(state.store, { bug: options.bug });
-    this.#membership = new Membership(state?.members ?? []);
+    this.#store = snapshot?.store ?? new Store({ bug: options.bug });
+    this.#membership = new Membership(snapshot?.members ?? []);
     this.#applied = snapshot?.meta.index ?? 0;
     this.#snapshotIndex = this.#applied;
     this.#wal = new Wal(
@@ -166,7 +197,9 @@ export class Node {
       },
       contents,
     );
-    this.#snapshots = new SnapshotFiles(runtime.disk, options.bug, failed);
+    this.#chunkBytes = options.snapshotChunkBytes ?? DEFAULT_SNAPSHOT_CHUNK_BYTES;
+    const store = { bug: options.bug };
+    this.#snapshots = new SnapshotFiles(runtime.disk, { chunkBytes: this.#chunkBytes, store, failed });
     this.raft = this.#createRaft(hard);
 
     this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation, options.bug);
@@ -247,18 +280,16 @@ export class Node {
     return this.#header(this.#store.revision);
   }
 
-  /** Takes a snapshot now, unless nothing has changed since the last. */
+  /** Takes a snapshot now, unless one is being taken or nothing has changed since the last. */
   snapshotNow(): void {
-    if (this.#started && this.#applied > this.#snapshotIndex) this.#takeSnapshot();
+    if (this.#started && !this.#savingSnapshot && this.#applied > this.#snapshotIndex) this.#takeSnapshot();
   }
 
   // Birth
 
   #recover(): Recovered {
-    const { clusterId, member, members, join, bug } = this.#options;
-    const founders = members.map(({ id, node, learner = false }) => ({ id, node, learner }));
     try {
-      return recover(this.#runtime.disk, { clusterId, member, members: founders, join, bug });
+      return complete(recoverNode(this.#runtime.disk, this.#options));
     } catch (error) {
       if (!(error instanceof WalError)) throw error;
       this.#refused = error.message;
@@ -273,7 +304,7 @@ export class Node {
         tornBytes: 0,
         overwritten: 0,
       };
-      return { contents, snapshot: undefined, entries: [], hard, fresh: true };
+      return { contents, snapshot: undefined, entries: [], hard, unsaved: false };
     }
   }
 
@@ -318,6 +349,24 @@ export class Node {
         return node.#membership.list().length === 0;
       },
       received: (message) => this.#received(message),
+      receive: (term) =>
+        term < this.raft.term || this.#held.length > 0 ? undefined : this.#snapshots.receive(),
+      arrived: (reception, from, term) => {
+        const data: Received = { ...reception.finish(), reception };
+        this.#arrived = reception;
+        this.raft.step({
+          type: "snapshot",
+          from,
+          to: this.member,
+          term,
+          snapshot: { meta: data.meta, data },
+        });
+        this.#schedule();
+      },
+      interrupted: (reception, reason) => {
+        this.#runtime.trace("snapshot-interrupted", { reason });
+        this.#snapshots.discard(reception);
+      },
       unreachable: (member) => this.raft.reportUnreachable(member),
       snapshotReported: (member, delivered) => {
         this.raft.reportSnapshot(member, delivered);
@@ -368,18 +417,20 @@ export class Node {
       proposeUpdate: (update: MemberUpdate, done: ProposalDone<MembersChanged>) =>
         this.#proposeAsLeader({ kind: "normal" }, encodeUpdate(update), done as ProposalDone<Outcome>),
       linearizable: (ready: ReadReady) => this.#linearizable(ready),
-      state: () => encodeState({ members: node.#membership.list(), store: node.#store.snapshot() }),
       trace: (kind: string, detail: { readonly [field: string]: string | number }) =>
         this.#runtime.trace(kind, detail),
     };
   }
 
   #open(recovered: Recovered): void {
-    const { contents, snapshot, fresh, hard } = recovered;
+    const { contents, snapshot, unsaved, hard } = recovered;
     const start = () => this.#start(hard);
     const openLog = () => this.#wal.open(contents, start);
-    if (fresh && snapshot !== undefined) this.#snapshots.save(snapshot, openLog);
-    else openLog();
+    if (snapshot === undefined || !unsaved) openLog();
+    else {
+      const chunks = snapshot.store.snapshot(this.#chunkBytes);
+      this.#snapshots.save({ ...snapshot, chunks }, openLog);
+    }
   }
 
   #start(hard: HardState): void {
@@ -479,6 +530,8 @@ export class Node {
   readonly #pump = (): void => {
     this.#scheduled = false;
     const { raft } = this;
+    const entries = this.#applied + MAX_APPLIED_PER_TURN.entries;
+    const bytes = this.#appliedBytes + MAX_APPLIED_PER_TURN.bytes;
     for (let batches = 0; ; batches++) {
       if (batches > MAX_BATCHES_PER_TURN) throw new Error("raft's core hands out work without end");
       this.#proposals.flush();
@@ -491,7 +544,13 @@ export class Node {
       if (ready.append !== undefined) this.#persist(ready.append);
       if (ready.committed.length > 0) this.#apply(ready.committed);
       for (const read of ready.readStates) this.#reads.confirmed(read.context, read.index, this.#applied);
+      if (this.#applied > entries || this.#appliedBytes > bytes) {
+        this.#scheduled = true;
+        this.#runtime.timer(0, this.#pump);
+        break;
+      }
     }
+    if (this.#arrived !== undefined && !raft.hasReady()) this.#discard(this.#arrived);
     this.#server.deliver();
   };
 
@@ -512,18 +571,22 @@ export class Node {
   // Persistence
 
   #persist(append: Append): void {
-    if (this.#held.length > 0) this.#held.push(append);
-    else if (append.snapshot !== undefined) {
-      this.#held.push(append);
-      this.#saveHeld();
-    } else this.#write(append);
+    if (append.snapshot !== undefined) this.#arrived = undefined;
+    if (this.#held.length === 0 && append.snapshot === undefined) this.#write(append);
+    else if (this.#held.push(append) === 1) this.#saveHeld();
+  }
+
+  /** Raft had no use for it. */
+  #discard(reception: Reception): void {
+    this.#arrived = undefined;
+    this.#snapshots.discard(reception);
   }
 
   /** Saves the snapshot of the first held append, then writes all up to the next one with a snapshot. */
   #saveHeld(): void {
     const snapshot = this.#held[0]?.snapshot;
     if (snapshot === undefined) return;
-    this.#snapshots.save(snapshot as StateSnapshot, () => {
+    this.#snapshots.adopt((snapshot.data as Received).reception, snapshot.meta, () => {
       do {
         this.#write(this.#held.shift() as Append);
       } while (this.#held.length > 0 && this.#held[0]?.snapshot === undefined);
@@ -545,7 +608,7 @@ export class Node {
   }
 
   #durable(append: Append): void {
-    if (append.snapshot !== undefined) this.#restore(append.snapshot as StateSnapshot);
+    if (append.snapshot !== undefined) this.#restore(append.snapshot);
     this.log.append(append.entries);
     for (const message of append.afterSync) {
       if (message.to === this.member) {
@@ -560,22 +623,25 @@ export class Node {
   // Application
 
   #apply(entries: readonly Entry[]): void {
-    let membersChanged = false;
     for (const entry of entries) {
       this.#applied = entry.index;
-      if (entry.kind === "config") {
-        this.#applyChange(entry);
-        membersChanged = true;
-      } else if (entry.data.length > 0) this.#applyCommand(entry);
+      this.#appliedBytes += entry.data.length;
+      if (entry.kind === "config") this.#applyChange(entry);
+      else if (entry.data.length > 0) this.#applyCommand(entry);
       this.#observer?.applied(entry.index, this.#store.hash());
       if (!this.#leases.promoted && this.raft.role === "leader" && entry.term === this.raft.term)
         this.#leases.promote(entry.term);
     }
     this.raft.storageApplied(this.#applied);
     this.#reads.applied(this.#applied);
-    // A new member takes no snapshot that does not know it yet.
     const due = this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery;
-    if (membersChanged || (due && this.#savingSnapshots === 0)) this.#takeSnapshot();
+    if (due && !this.#savingSnapshot && this.#isWorthWriting()) this.#takeSnapshot();
+  }
+
+  /** A large state takes longer to write than the entries since: then it is not written anew with every few of them. */
+  #isWorthWriting(): boolean {
+    const size = this.#store.approximateBytes();
+    return size < LARGE_STORE_BYTES || this.#appliedBytes >= size / 2;
   }
 
   #applyCommand(entry: Entry): void {
@@ -599,13 +665,14 @@ export class Node {
   }
 
   #applyChange(entry: Extract<Entry, { kind: "config" }>): void {
-    const configuration = this.raft.applyConfigChange(entry.change);
     // Raft itself proposes to leave a joint configuration, without a word of ours.
     if (entry.data.length > 0) {
       const text = new TextDecoder().decode(proposalBody(entry.data));
       this.#membership.apply({ change: entry.change, member: JSON.parse(text) as Member });
       this.#peers.update(this.#membership.list());
     }
+    // It may ask for a snapshot at once, to send it to a new member.
+    const configuration = this.raft.applyConfigChange(entry.change);
     this.#observer?.configurationApplied(entry.index, configuration);
     this.#answer(entry, { members: this.#membership.list() });
     if (this.#membership.get(this.member) === undefined) this.#farewell ??= 2 * this.#options.electionTicks;
@@ -626,22 +693,40 @@ export class Node {
 
   // Snapshots
 
+  /** The state up to the last entry applied, for whoever wants to keep or send it. */
+  #stateNow(): SnapshotSource {
+    const index = this.#options.bug === "snapshot-index-behind" ? this.#applied - 1 : this.#applied;
+    const term = this.log.term(index);
+    if (term === undefined) throw new RangeError(`there is no entry ${index} to take a snapshot at`);
+    return {
+      meta: { index, term, configuration: this.raft.configuration },
+      members: this.#membership.list(),
+      chunks: this.#store.snapshot(this.#chunkBytes),
+    };
+  }
+
+  /** The same, in frames. */
+  snapshot(): Iterable<Uint8Array> {
+    return framesOf(this.#stateNow());
+  }
+
   #takeSnapshot(): void {
     if (this.#held.length > 0) return;
-    this.#savingSnapshots++;
+    this.#savingSnapshot = true;
+    const state = this.#stateNow();
+    const { meta } = state;
     this.#snapshotIndex = this.#applied;
     this.#runtime.trace("snapshot-begun", { index: this.#applied });
-    const data = encodeState({ members: this.#membership.list(), store: this.#store.snapshot() });
-    const index = this.#options.bug === "snapshot-index-behind" ? this.#applied - 1 : this.#applied;
-    const meta = this.log.keepSnapshot(index, this.raft.configuration, data);
-    this.#snapshots.save({ meta, data }, () => {
+    this.#appliedBytes = 0;
+    this.log.keepSnapshot(meta.index, meta.configuration, undefined);
+    this.#snapshots.save(state, () => {
       // The log learns of a snapshot when it is durable; only then may what it replaces go.
       this.#wal.append(undefined, [], meta, { durable: () => this.#snapshotSaved(meta.index) });
     });
   }
 
   #snapshotSaved(index: Index): void {
-    this.#savingSnapshots--;
+    this.#savingSnapshot = false;
     this.#runtime.trace("snapshot-saved", { index });
     this.#snapshots.removeBefore(index);
     this.#wal.release(index);
@@ -652,12 +737,13 @@ export class Node {
   }
 
   /** Replaces everything by a snapshot of the leader's, which is durable here. */
-  #restore(snapshot: StateSnapshot): void {
-    const { index } = snapshot.meta;
-    const { members, store } = decodeState(snapshot.data);
-    this.log.restore(snapshot);
-    this.#store = Store.restore(store, { bug: this.#options.bug });
+  #restore({ meta, data }: Snapshot): void {
+    const { index } = meta;
+    const { members, store } = data as Received;
+    this.log.restore({ meta, data: undefined });
+    this.#store = store;
     this.#applied = index;
+    this.#appliedBytes = 0;
     this.#snapshotIndex = index;
     this.#membership = new Membership(members);
     this.#peers.update(members);

@@ -4,7 +4,7 @@
  */
 import type { NodeId } from "../../src/history/op.ts";
 import type { Connection, ConnectionHandlers, DatagramPort, NodeRuntime } from "../../src/runtime/runtime.ts";
-import type { MemberId, Message } from "../raft/message.ts";
+import type { MemberId, Message, Term } from "../raft/message.ts";
 import type { Member } from "./membership.ts";
 import {
   PEER_PORT,
@@ -14,6 +14,8 @@ import {
   type SnapshotTransfer,
   snapshotProtocol,
 } from "./protocol.ts";
+import type { Reception } from "./snapshot-file.ts";
+import { framesOf, SnapshotError, type SnapshotSource } from "./snapshot-format.ts";
 
 /** Messages that wait for a slow peer at most. */
 const MAX_BUFFERED = 256;
@@ -21,8 +23,10 @@ const MAX_BUFFERED = 256;
 const STALLED = 2;
 /** Ticks until a broken connection is dialled again: doubled each time, up to this. */
 const MAX_BACKOFF = 8;
-/** Ticks until a snapshot that was not acknowledged counts as lost. */
+/** Ticks without an acknowledgement until a snapshot counts as lost. */
 const SNAPSHOT_PATIENCE = 100;
+/** Frames of a snapshot under way at a time. */
+const SNAPSHOT_WINDOW = 4;
 
 export interface PeersOptions {
   readonly clusterId: number;
@@ -35,8 +39,29 @@ export interface PeersOptions {
   received(message: PeerMessage): void;
   /** Whether this member has yet to learn who the others are: it then answers whoever speaks to it. */
   readonly joining: boolean;
+  /** A snapshot is about to come, of a leader's in this term; undefined if it is of no use. */
+  receive(term: Term): Reception | undefined;
+  /** It has come. */
+  arrived(reception: Reception, from: MemberId, term: Term): void;
+  /** It will not come, for this reason. */
+  interrupted(reception: Reception, reason: string): void;
   unreachable(member: MemberId): void;
   snapshotReported(member: MemberId, delivered: boolean): void;
+}
+
+/** A snapshot on its way to a peer. */
+interface Shipment {
+  readonly connection: Connection<SnapshotTransfer>;
+  readonly frames: Iterator<Uint8Array, void>;
+  patience: number;
+}
+
+/** A snapshot on its way from a peer. */
+interface Arrival {
+  readonly connection: Connection<SnapshotTransfer>;
+  readonly reception: Reception;
+  readonly from: MemberId;
+  readonly term: Term;
 }
 
 interface Peer {
@@ -50,7 +75,7 @@ interface Peer {
   /** Ticks left until the next dial. */
   retryIn: number;
   backoff: number;
-  snapshot: { readonly connection: Connection<SnapshotTransfer>; patience: number } | undefined;
+  snapshot: Shipment | undefined;
 }
 
 export class Peers {
@@ -58,6 +83,8 @@ export class Peers {
   readonly #options: PeersOptions;
   readonly #byId = new Map<MemberId, Peer>();
   #all: Peer[] = [];
+  /** One at a time. */
+  #arrival: Arrival | undefined;
   #datagrams: DatagramPort<PeerMessage> | undefined;
   #started = false;
 
@@ -97,7 +124,7 @@ export class Peers {
     return peer?.connection !== undefined && peer.opened && peer.stalled < STALLED;
   }
 
-  send(message: Exclude<PeerMessage, { type: "hello" }>): void {
+  send(message: Message | Exclude<PeerMessage, { type: "hello" }>): void {
     const peer = this.#byId.get(message.to);
     if (peer === undefined) return;
     if (message.type === "snapshot") {
@@ -179,11 +206,24 @@ export class Peers {
   #sendSnapshot(peer: Peer, message: Extract<Message, { type: "snapshot" }>): void {
     if (peer.snapshot !== undefined) return;
     const connection = this.#runtime.network.dial(`${peer.node}:${SNAPSHOT_PORT}`, snapshotProtocol, {
-      message: () => this.#snapshotEnded(peer, true),
+      message: ({ type }) => {
+        if (type === "received") this.#snapshotEnded(peer, true);
+        else this.#sendFrame(shipment);
+      },
       closed: () => this.#snapshotEnded(peer, false),
     });
-    peer.snapshot = { connection, patience: SNAPSHOT_PATIENCE };
-    connection.send({ type: "hello", clusterId: this.#options.clusterId, message });
+    const frames = framesOf(message.snapshot.data as SnapshotSource);
+    const shipment: Shipment = { connection, frames, patience: SNAPSHOT_PATIENCE };
+    peer.snapshot = shipment;
+    const { clusterId, self } = this.#options;
+    connection.send({ type: "hello", clusterId, from: self, to: peer.id, term: message.term });
+    for (let sent = 0; sent < SNAPSHOT_WINDOW; sent++) this.#sendFrame(shipment);
+  }
+
+  #sendFrame(shipment: Shipment): void {
+    shipment.patience = SNAPSHOT_PATIENCE;
+    const { done, value: frame } = shipment.frames.next();
+    if (done !== true) shipment.connection.send({ type: "frame", frame });
   }
 
   #snapshotEnded(peer: Peer, delivered: boolean): void {
@@ -194,18 +234,53 @@ export class Peers {
   }
 
   #acceptSnapshot(connection: Connection<SnapshotTransfer>): ConnectionHandlers<SnapshotTransfer> {
-    const { clusterId, self, received } = this.#options;
+    const { clusterId, self } = this.#options;
     return {
       message: (transfer) => {
-        if (transfer.type !== "hello" || transfer.clusterId !== clusterId || transfer.message.to !== self) {
-          connection.close();
-          return;
-        }
-        received(transfer.message);
-        connection.send({ type: "received" });
+        const arrival = this.#arrival;
+        if (transfer.type === "hello" && transfer.clusterId === clusterId && transfer.to === self)
+          this.#welcome(connection, transfer.from, transfer.term);
+        else if (transfer.type === "frame" && arrival?.connection === connection)
+          this.#take(arrival, transfer.frame);
+        else connection.close();
       },
-      closed: () => {},
+      closed: (reason) => {
+        if (this.#arrival?.connection === connection) this.#interrupt(reason);
+      },
     };
+  }
+
+  /** Whoever was sending another is behind the times, or has forgotten of it. */
+  #welcome(connection: Connection<SnapshotTransfer>, from: MemberId, term: Term): void {
+    this.#interrupt("another one comes");
+    const reception = this.#options.receive(term);
+    if (reception === undefined) connection.close();
+    else this.#arrival = { connection, reception, from, term };
+  }
+
+  #take(arrival: Arrival, frame: Uint8Array): void {
+    const { connection, reception, from, term } = arrival;
+    try {
+      reception.add(frame, () => {
+        if (this.#arrival === arrival) connection.send({ type: "taken" });
+      });
+    } catch (error) {
+      if (!(error instanceof SnapshotError)) throw error;
+      this.#interrupt(error.message);
+      return;
+    }
+    if (!reception.ended) return;
+    this.#arrival = undefined;
+    this.#options.arrived(reception, from, term);
+    connection.send({ type: "received" });
+  }
+
+  #interrupt(reason: string): void {
+    if (this.#arrival === undefined) return;
+    const { connection, reception } = this.#arrival;
+    this.#arrival = undefined;
+    connection.close();
+    this.#options.interrupted(reception, reason);
   }
 
   #forget(id: MemberId): void {

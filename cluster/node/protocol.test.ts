@@ -32,21 +32,9 @@ describe("protocols", () => {
   });
 
   it("carry the bytes of a Buffer as plain bytes", () => {
-    const configuration = {
-      voters: [1],
-      votersOutgoing: [],
-      learners: [],
-      learnersNext: [],
-      autoLeave: false,
-    };
-    const snapshot = { meta: { index: 1, term: 1, configuration }, data: Buffer.from([1, 2, 3]) };
-    const transfer = {
-      type: "hello",
-      clusterId: 1,
-      message: { type: "snapshot", from: 1, to: 2, term: 1, snapshot },
-    } as const;
+    const transfer = { type: "frame", frame: Buffer.from([1, 2, 3]) } as const;
     const decoded = snapshotProtocol.decode(snapshotProtocol.encode(transfer));
-    expect(decoded).toMatchObject({ message: { snapshot: { data: bytes(1, 2, 3) } } });
+    expect(decoded).toEqual({ type: "frame", frame: bytes(1, 2, 3) });
   });
 
   it("carry names in any script", () => {
@@ -64,11 +52,6 @@ describe("protocols", () => {
 const envelope = { from: 1, to: 2, term: 3 };
 const change = { changes: [{ type: "remove", member: 2 }], transition: "auto" } as const;
 const data = bytes(1, 2, 3);
-const meta = {
-  index: 7,
-  term: 2,
-  configuration: { voters: [1], votersOutgoing: [2], learners: [3], learnersNext: [4], autoLeave: true },
-};
 /** One of each type. */
 const samples: { readonly [T in PeerMessage["type"]]: PeerMessage & { readonly type: T } } = {
   append: {
@@ -96,7 +79,6 @@ const samples: { readonly [T in PeerMessage["type"]]: PeerMessage & { readonly t
   "pre-vote": { type: "pre-vote", ...envelope, lastIndex: 1, lastTerm: 2, force: false },
   "vote-response": { type: "vote-response", ...envelope, reject: false },
   "pre-vote-response": { type: "pre-vote-response", ...envelope, reject: false },
-  snapshot: { type: "snapshot", ...envelope, snapshot: { meta, data } },
   "timeout-now": { type: "timeout-now", ...envelope },
   propose: {
     type: "propose",

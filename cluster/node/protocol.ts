@@ -6,7 +6,7 @@ import type { NodeId } from "../../src/history/op.ts";
 import type { Protocol } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses, WatchResponse } from "../api.ts";
 import type { Caller, ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
-import type { MemberId, Message } from "../raft/message.ts";
+import type { MemberId, Message, Term } from "../raft/message.ts";
 import { getU32, putU32 } from "./bytes.ts";
 import type { Member, MemberUpdate } from "./membership.ts";
 import { isObject, isPeerMessage, isSnapshotTransfer } from "./shape.ts";
@@ -81,20 +81,22 @@ interface Addressed {
   readonly to: MemberId;
 }
 
+/** What raft says; snapshots come in frames, on connections of their own. */
+export type RaftMessage = Exclude<Message, { type: "snapshot" }>;
+
 /** Members dial each other, and speak only on the connections they dialled; those begin with a hello. */
 export type PeerMessage =
-  | Message
+  | RaftMessage
   | ({ readonly type: "hello"; readonly clusterId: number } & Addressed)
   | ({ readonly type: "ask-leader"; readonly id: number; readonly request: LeaderRequest } & Addressed)
   | ({ readonly type: "leader-answer"; readonly id: number; readonly response: LeaderResponse } & Addressed);
 
-/** One snapshot per connection. */
+/** One snapshot per connection, in frames. */
 export type SnapshotTransfer =
-  | {
-      readonly type: "hello";
-      readonly clusterId: number;
-      readonly message: Extract<Message, { type: "snapshot" }>;
-    }
+  | ({ readonly type: "hello"; readonly clusterId: number; readonly term: Term } & Addressed)
+  | { readonly type: "frame"; readonly frame: Uint8Array }
+  /** There is room for another frame. */
+  | { readonly type: "taken" }
   | { readonly type: "received" };
 
 export const clientProtocol: Protocol<ClientMessage | ServerMessage> = jsonProtocol("client", isObject);

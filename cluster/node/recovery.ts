@@ -3,25 +3,20 @@ import { type Disk, DiskError } from "../../src/runtime/runtime.ts";
 import { Store } from "../kv/store.ts";
 import type { Entry, HardState } from "../raft/message.ts";
 import { initialConfiguration, type Member } from "./membership.ts";
-import {
-  loadSnapshot,
-  newestSnapshotIndex,
-  SNAPSHOT_DIRECTORY,
-  type StateSnapshot,
-} from "./snapshot-file.ts";
-import { encodeState } from "./state.ts";
+import { loadSnapshot, newestSnapshotIndex, SNAPSHOT_DIRECTORY } from "./snapshot-file.ts";
+import type { SnapshotHead } from "./snapshot-format.ts";
 import { replayWal, WAL_DIRECTORY, type WalContents, WalError } from "./wal.ts";
 import type { Identity } from "./wal-format.ts";
 
 export interface Recovered {
   readonly contents: WalContents;
   /** Undefined for a new member, which learns everything from the others. */
-  readonly snapshot: StateSnapshot | undefined;
+  readonly snapshot: (SnapshotHead & { readonly store: Store }) | undefined;
   /** After the snapshot. */
   readonly entries: readonly Entry[];
   readonly hard: HardState;
-  /** This member has no past: its snapshot is not on disk yet. */
-  readonly fresh: boolean;
+  /** Its snapshot is not on disk yet. */
+  readonly unsaved: boolean;
 }
 
 export interface RecoveryOptions {
@@ -33,16 +28,21 @@ export interface RecoveryOptions {
   readonly bug: string;
 }
 
-/** The first entry's place is taken by the state all founders begin with, so that later members start from a snapshot. */
-const FOUNDED = { index: 1, term: 1 } as const;
+/**
+ * The first entry's place is taken by the state all founders begin with, so that later members start from a snapshot.
+ * It is an empty one, unless a snapshot of it is there already: that of another cluster, whose state this one takes
+ * over.
+ */
+export const FOUNDED = { index: 1, term: 1 } as const;
 
-/** Throws WalError. */
-export function recover(disk: Disk, options: RecoveryOptions): Recovered {
+/** Gives way now and then: there may be much to read. Throws WalError. */
+export function* recover(disk: Disk, options: RecoveryOptions): Generator<void, Recovered> {
   try {
     disk.makeDirectory(WAL_DIRECTORY);
     disk.makeDirectory(SNAPSHOT_DIRECTORY);
-    const contents = replayWal(disk, options, options.bug);
-    return contents.incarnation === 0 ? begin(disk, contents, options) : resume(disk, contents);
+    const contents = yield* replayWal(disk, options, options.bug);
+    if (contents.incarnation > 0) return yield* resume(disk, contents, options.bug);
+    return yield* begin(disk, contents, options);
   } catch (error) {
     if (error instanceof DiskError) throw new WalError(`cannot read the disk: ${error.message}`);
     throw error;
@@ -50,27 +50,39 @@ export function recover(disk: Disk, options: RecoveryOptions): Recovered {
 }
 
 /** What a restart would find, without changing anything; a new member's log is empty. Throws WalError or DiskError. */
-export function examine(disk: Disk, identity: Identity): Recovered {
-  const contents = replayWal(disk, identity, "");
-  if (contents.incarnation > 0) return resume(disk, contents);
-  return { contents, snapshot: undefined, entries: [], hard: contents.hard, fresh: true };
+export function* examine(disk: Disk, identity: Identity): Generator<void, Recovered> {
+  const contents = yield* replayWal(disk, identity, "");
+  if (contents.incarnation > 0) return yield* resume(disk, contents, "");
+  return { contents, snapshot: undefined, entries: [], hard: contents.hard, unsaved: false };
 }
 
-function begin(disk: Disk, contents: WalContents, options: RecoveryOptions): Recovered {
+/** Runs to the end without giving way. */
+export function complete<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+function* begin(disk: Disk, contents: WalContents, options: RecoveryOptions): Generator<void, Recovered> {
   const newest = newestSnapshotIndex(disk);
   if (newest > FOUNDED.index) throw new WalError(`there is a snapshot at ${newest}, but no log`);
-  if (options.join) return { contents, snapshot: undefined, entries: [], hard: contents.hard, fresh: true };
+  if (options.join)
+    return { contents, snapshot: undefined, entries: [], hard: contents.hard, unsaved: false };
   const { members, bug } = options;
-  const snapshot: StateSnapshot = {
+  const given = yield* loadSnapshot(disk, [FOUNDED], { bug });
+  const snapshot = given ?? {
     meta: { ...FOUNDED, configuration: initialConfiguration(members) },
-    data: encodeState({ members, store: new Store({ bug }).snapshot() }),
+    members,
+    store: new Store({ bug }),
   };
   const hard: HardState = { term: FOUNDED.term, vote: 0, commit: FOUNDED.index };
-  return { contents: { ...contents, hard, markers: [FOUNDED] }, snapshot, entries: [], hard, fresh: true };
+  const unsaved = given === undefined;
+  return { contents: { ...contents, hard, markers: [FOUNDED] }, snapshot, entries: [], hard, unsaved };
 }
 
-function resume(disk: Disk, contents: WalContents): Recovered {
-  const snapshot = loadSnapshot(disk, contents.markers);
+function* resume(disk: Disk, contents: WalContents, bug: string): Generator<void, Recovered> {
+  const snapshot = yield* loadSnapshot(disk, contents.markers, { bug });
   const base = snapshot?.meta.index ?? 0;
   const entries = contents.entries.filter((entry) => entry.index > base);
   const last = entries.at(-1)?.index ?? base;
@@ -81,5 +93,5 @@ function resume(disk: Disk, contents: WalContents): Recovered {
         `it goes from ${entries[0]?.index ?? newest + 1}, and there was a snapshot at ${newest}`,
     );
   const hard = { ...contents.hard, commit: Math.max(contents.hard.commit, base) };
-  return { contents, snapshot, entries, hard, fresh: false };
+  return { contents, snapshot, entries, hard, unsaved: false };
 }

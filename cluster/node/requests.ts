@@ -40,8 +40,6 @@ export interface RequestHost {
   readonly bug: string;
   propose(command: Command, done: ProposalDone<Applied>): void;
   linearizable(ready: ReadReady): void;
-  /** The whole state, as snapshots hold it. */
-  state(): Uint8Array;
 }
 
 export interface RequestOptions extends Limits {
@@ -121,7 +119,6 @@ export class Requests {
         return undefined;
       case "hash":
       case "hash-kv":
-      case "snapshot":
         reply(host.store.auth.checkAdmin(caller) ?? this.#inspect(request), host.store.revision);
         return undefined;
       case "auth-status":
@@ -152,10 +149,9 @@ export class Requests {
     return undefined;
   }
 
-  #inspect(request: Extract<KvRequest, { kind: "hash" | "hash-kv" | "snapshot" }>): Answer | StatusError {
+  #inspect(request: Extract<KvRequest, { kind: "hash" | "hash-kv" }>): Answer | StatusError {
     const { store } = this.#host;
     if (request.kind === "hash") return { kind: "hash", hash: store.hash() };
-    if (request.kind === "snapshot") return { kind: "snapshot", data: this.#host.state() };
     const found = store.hashKv(request.revision ?? 0);
     return "code" in found ? found : { kind: "hash-kv", ...found };
   }
@@ -254,11 +250,7 @@ export class Requests {
 }
 
 function servedByLearner(request: KvRequest): boolean {
-  return (
-    (request.kind === "range" && request.serializable === true) ||
-    request.kind === "status" ||
-    request.kind === "snapshot"
-  );
+  return (request.kind === "range" && request.serializable === true) || request.kind === "status";
 }
 
 /** Whether a read-only transaction may be answered from the local store. */

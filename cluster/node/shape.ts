@@ -2,8 +2,9 @@
  * Whether something that came over a wire has the shape of a message between members. The node behind it trusts what
  * it is given: a field that is missing would otherwise surface as a crash far from here.
  */
-import type { Entry, Message, Proposal } from "../raft/message.ts";
-import type { LeaderRequest, PeerMessage, SnapshotTransfer } from "./protocol.ts";
+import type { Entry, Proposal } from "../raft/message.ts";
+import type { LeaderRequest, PeerMessage, RaftMessage, SnapshotTransfer } from "./protocol.ts";
+import type { SnapshotHead } from "./snapshot-format.ts";
 
 type Check = (value: unknown) => boolean;
 /** A check for each field but those that the union is told apart by. */
@@ -78,20 +79,26 @@ const proposal = union<Proposal, "kind", "kind">(
     config: { data: bytes, change },
   },
 );
-const snapshot = shaped({
-  meta: shaped({
-    index: number,
-    term: number,
-    configuration: shaped({
-      voters: list(number),
-      votersOutgoing: list(number),
-      learners: list(number),
-      learnersNext: list(number),
-      autoLeave: boolean,
-    }),
+const snapshotMeta = shaped({
+  index: number,
+  term: number,
+  configuration: shaped({
+    voters: list(number),
+    votersOutgoing: list(number),
+    learners: list(number),
+    learnersNext: list(number),
+    autoLeave: boolean,
   }),
-  data: bytes,
 });
+const isSnapshotHeadLike = shaped({
+  meta: snapshotMeta,
+  members: list(shaped({ id: number, node: string, learner: boolean })),
+});
+
+export function isSnapshotHead(value: unknown): value is SnapshotHead {
+  return isSnapshotHeadLike(value);
+}
+
 const leaderRequest = union<LeaderRequest, "kind", "kind">(
   "kind",
   {},
@@ -118,7 +125,7 @@ type Addressed = "type" | "from" | "to";
 const addressed = { from: number, to: number };
 const raft = { ...addressed, term: number };
 
-const raftShapes: Shapes<Message, "type", Addressed | "term"> = {
+const raftShapes: Shapes<RaftMessage, "type", Addressed | "term"> = {
   append: { previousIndex: number, previousTerm: number, entries: list(entry), commit: number },
   "append-response": { index: number, reject: boolean, hintIndex: number, hintTerm: number },
   heartbeat: { commit: number, context: number },
@@ -127,16 +134,15 @@ const raftShapes: Shapes<Message, "type", Addressed | "term"> = {
   "pre-vote": { lastIndex: number, lastTerm: number, force: boolean },
   "vote-response": { reject: boolean },
   "pre-vote-response": { reject: boolean },
-  snapshot: { snapshot },
   "timeout-now": {},
   propose: { entries: list(proposal) },
   "read-index": { context: number },
   "read-index-response": { context: number, index: number },
   "transfer-leader": { transferee: number },
 };
-const isRaftMessage = union<Message, "type", Addressed | "term">("type", raft, raftShapes);
+const isRaftMessage = union<RaftMessage, "type", Addressed | "term">("type", raft, raftShapes);
 
-type OwnMessage = Exclude<PeerMessage, Message>;
+type OwnMessage = Exclude<PeerMessage, RaftMessage>;
 const isOwnMessage = union<OwnMessage, "type", Addressed>("type", addressed, {
   hello: { clusterId: number },
   "ask-leader": { id: number, request: leaderRequest },
@@ -151,10 +157,9 @@ export const isSnapshotTransfer = union<SnapshotTransfer, "type", "type">(
   "type",
   {},
   {
-    hello: {
-      clusterId: number,
-      message: (value) => isRaftMessage(value) && (value as Message).type === "snapshot",
-    },
+    hello: { clusterId: number, from: number, to: number, term: number },
+    frame: { frame: bytes },
+    taken: {},
     received: {},
   },
 );

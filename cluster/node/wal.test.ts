@@ -5,6 +5,7 @@ import { World } from "../../src/runtime/world.ts";
 import type { Entry, HardState } from "../raft/message.ts";
 import { Host } from "../simulated/host.ts";
 import { SimulatedNetwork } from "../simulated/network.ts";
+import { complete } from "./recovery.ts";
 import { replayWal, WAL_DIRECTORY, Wal, type WalContents, WalError } from "./wal.ts";
 import { HEADER_BYTES, type SnapshotMarker } from "./wal-format.ts";
 
@@ -38,7 +39,7 @@ class Machine {
   boot(opened: (wal: Wal) => void): void {
     this.host.start((runtime: NodeRuntime) => {
       runtime.disk.makeDirectory(WAL_DIRECTORY);
-      const contents = replayWal(runtime.disk, IDENTITY, this.#bug);
+      const contents = complete(replayWal(runtime.disk, IDENTITY, this.#bug));
       const wal = new Wal(
         runtime.disk,
         {
@@ -230,7 +231,7 @@ describe("damage", () => {
         for (const mask of [1, 0x80]) {
           const copy = bytes.slice();
           copy[at] = (copy[at] as number) ^ mask;
-          const replay = () => replayWal(frozen(new Map(files).set(path, copy)), IDENTITY, "");
+          const replay = () => complete(replayWal(frozen(new Map(files).set(path, copy)), IDENTITY, ""));
           if (!last || at < frame) expect(replay).toThrow(WalError);
           else {
             // The newest frame may look torn, and is then given up as a whole.
@@ -251,7 +252,9 @@ describe("damage", () => {
     const bytes = files.get(path) as Uint8Array;
     const without = withoutLastFrame(files, path);
     for (let length = lastFrame(bytes); length < bytes.length; length++) {
-      const found = replayWal(frozen(new Map(files).set(path, bytes.slice(0, length))), IDENTITY, "");
+      const found = complete(
+        replayWal(frozen(new Map(files).set(path, bytes.slice(0, length))), IDENTITY, ""),
+      );
       expect(found.entries).toEqual(without);
       expect(found.tornBytes).toBe(length - found.length);
     }
@@ -262,11 +265,11 @@ describe("damage", () => {
     const second = [...files.keys()][1] as string;
     const fewer = new Map(files);
     fewer.delete(second);
-    expect(() => replayWal(frozen(fewer), IDENTITY, "")).toThrow(/a segment is missing/);
-    expect(() => replayWal(frozen(files), { ...IDENTITY, member: 4 }, "")).toThrow(
+    expect(() => complete(replayWal(frozen(fewer), IDENTITY, ""))).toThrow(/a segment is missing/);
+    expect(() => complete(replayWal(frozen(files), { ...IDENTITY, member: 4 }, ""))).toThrow(
       /member 3 of cluster 7, not to member 4/,
     );
-    expect(() => replayWal(frozen(files), { ...IDENTITY, clusterId: 8 }, "")).toThrow(WalError);
+    expect(() => complete(replayWal(frozen(files), { ...IDENTITY, clusterId: 8 }, ""))).toThrow(WalError);
   });
 
   /** The entries if one segment lacked its last frame; only the last segment may. */
@@ -274,7 +277,7 @@ describe("damage", () => {
     if (path !== [...files.keys()].at(-1)) return [];
     const bytes = files.get(path) as Uint8Array;
     const cut = new Map(files).set(path, bytes.slice(0, lastFrame(bytes)));
-    return replayWal(frozen(cut), IDENTITY, "").entries;
+    return complete(replayWal(frozen(cut), IDENTITY, "")).entries;
   }
 
   /** Where the last frame of a segment begins. */
@@ -296,7 +299,7 @@ describe("a snapshot's marker", () => {
       for (const append of appends) machine.append(wal, append);
     });
     machine.world.runFor(20 * MILLISECOND);
-    return replayWal(frozen(machine.files()), IDENTITY, "");
+    return complete(replayWal(frozen(machine.files()), IDENTITY, ""));
   };
   const five = { entries: [1, 2, 3, 4, 5].map((index) => entry(index, 1)) };
 
@@ -339,13 +342,13 @@ describe("segments", () => {
     machine.world.runFor(65 * MILLISECOND);
     const before = machine.files().size;
     machine.world.runFor(100 * MILLISECOND);
-    const found = replayWal(frozen(machine.files()), IDENTITY, "");
+    const found = complete(replayWal(frozen(machine.files()), IDENTITY, ""));
     expect(machine.files().size).toBeLessThan(before - 3);
     expect(found.entries[0]?.index).toBeLessThanOrEqual(31);
     expect(found.entries.at(-1)?.index).toBe(40);
     expect(found.hard).toEqual({ term: 1, vote: 2, commit: 40 });
     machine.host.powerOff();
-    expect(() => replayWal(frozen(machine.files()), IDENTITY, "")).not.toThrow();
+    expect(() => complete(replayWal(frozen(machine.files()), IDENTITY, ""))).not.toThrow();
   });
 
   it("may begin with entries that were replaced from before them, once those are removed", () => {
@@ -364,7 +367,7 @@ describe("segments", () => {
       }
     });
     machine.world.runFor(200 * MILLISECOND);
-    const found = replayWal(frozen(machine.files()), IDENTITY, "");
+    const found = complete(replayWal(frozen(machine.files()), IDENTITY, ""));
     expect(found.segments[0]?.firstIndex).toBe(4);
     expect(found.entries.map(({ index, term }) => [index, term])).toEqual([
       [3, 2],

@@ -47,13 +47,13 @@ export interface WalContents {
   readonly overwritten: number;
 }
 
-/** Reads a log without changing it. Throws WalError, or DiskError if it cannot be read. */
-export function replayWal(disk: Disk, identity: Identity, bug: string): WalContents {
+/** Reads a log without changing it; gives way between segments. Throws WalError, or DiskError if it cannot be read. */
+export function* replayWal(disk: Disk, identity: Identity, bug: string): Generator<void, WalContents> {
   const segments = listSegments(disk);
   const replay = new Replay(bug === "wal-keeps-suffix");
   let length = 0;
   let tornBytes = 0;
-  segments.forEach((segment, position) => {
+  for (const [position, segment] of segments.entries()) {
     const previous = segments[position - 1];
     if (previous !== undefined && segment.sequence !== previous.sequence + 1)
       throw new WalError(`${segment.path} does not follow ${previous.path}: a segment is missing`);
@@ -67,7 +67,8 @@ export function replayWal(disk: Disk, identity: Identity, bug: string): WalConte
     for (const record of contents.records) replay.add(record, segment.path);
     length = contents.length;
     tornBytes = bytes.length - contents.length;
-  });
+    yield;
+  }
   const { incarnation, hard, entries, markers, overwritten } = replay;
   return { incarnation, hard, entries, markers, segments, length, tornBytes, overwritten };
 }

@@ -10,8 +10,9 @@ import { configure } from "./configuration.ts";
 import { withExperiment } from "./experiment.ts";
 import { fromEnvironment, fromFile, merge, SettingsError } from "./settings.ts";
 
-const given = (settings: { readonly [name: string]: string }) =>
-  configure(merge([new Map(Object.entries(settings))]));
+const GIB = 2 ** 30;
+const given = (settings: { readonly [name: string]: string }, heapBytes = 8 * GIB) =>
+  configure(merge([new Map(Object.entries(settings))]), heapBytes);
 
 describe("an experiment", () => {
   const plain = configure(merge([]));
@@ -88,7 +89,12 @@ describe("a configuration", () => {
       tuning: { tick: 100 * MILLISECOND, electionTicks: 10, requestTimeout: 7 * SECOND },
     });
     expect([...member.initialCluster]).toEqual([["default", ["http://127.0.0.1:2380"]]]);
-    expect(client).toMatchObject({ listen: [{ host: "127.0.0.1", port: 2379 }], quotaBytes: 80 * 2 ** 20 });
+    expect(client).toMatchObject({ listen: [{ host: "127.0.0.1", port: 2379 }], quotaBytes: 2 * GIB });
+  });
+
+  it("takes no larger quota than the heap has room for", () => {
+    expect(given({}, GIB).client.quotaBytes).toBe(GIB / 2);
+    expect(given({ "quota-backend-bytes": "8589934592" }, 16 * GIB).client.quotaBytes).toBe(8 * GIB);
   });
 
   it("reads certificates, and asks clients for theirs only when told to", () => {
@@ -141,7 +147,11 @@ describe("a configuration", () => {
     [{ "auto-compaction-mode": "sometimes" }, "has to be one of periodic, revision"],
     [{ "auto-compaction-retention": "soon" }, "has to be a time such as 30m or 1h"],
     [{ "auto-compaction-mode": "revision", "auto-compaction-retention": "1h" }, "has to be an integer"],
-    [{ "quota-backend-bytes": "8589934592" }, "has to be an integer from 0 to 83886080"],
+    [{ "quota-backend-bytes": "8589934593" }, "has to be an integer from 0 to 8589934592"],
+    [
+      { "quota-backend-bytes": "4294967297" },
+      "more than half of the heap, 8589934592 bytes: start with NODE_OPTIONS=--max-old-space-size=8193",
+    ],
     [{ "log-level": "loud" }, "has to be one of debug, info, warn, error"],
   ] as const)("is refused: %j", (settings, message) => {
     expect(() => given(settings)).toThrow(SettingsError);

@@ -1,8 +1,10 @@
 /** From settings, which are texts, to what a member and its edge are started with. */
 import fs from "node:fs";
+import v8 from "node:v8";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { EdgeOptions, EdgeTls } from "../etcd/server.ts";
-import { type MemberOptions, nodeOf } from "../live/member.ts";
+import { type Founding, nodeOf } from "../live/founding.ts";
+import type { MemberOptions } from "../live/member.ts";
 import { hostOf, type TlsFiles } from "../live/network.ts";
 import type { Retention } from "./auto-compaction.ts";
 import { type Given, SettingsError } from "./settings.ts";
@@ -17,22 +19,19 @@ export interface Configuration {
   readonly logLevel: LogLevel;
 }
 
-/**
- * The store lives in memory, and its snapshot is one text of JSON: of at most 2^29 characters, six for a byte at the
- * worst. A member that had taken more could not come back.
- */
-const MAX_QUOTA = 80 * 1024 * 1024;
+/** As etcd's. */
+const DEFAULT_QUOTA = 2 * 1024 ** 3;
+const MAX_QUOTA = 8 * 1024 ** 3;
 /** As in etcd: no lease lasts shorter than an election. */
 const MAX_ELECTION_MS = 50_000;
-const SEGMENT_BYTES = 64 << 20;
+/** Read in one piece when a member starts. */
+const SEGMENT_BYTES = 16 << 20;
 const REQUEST_TIMEOUT_SECONDS = 5;
 
-/** Throws SettingsError. */
-export function configure(given: Given): Configuration {
+/** Throws SettingsError. `heapBytes`: what this process may allocate for objects and texts. */
+export function configure(given: Given, heapBytes = v8.getHeapStatistics().heap_size_limit): Configuration {
   const read = new Reader(given);
-  const name = read.text("name");
-  if (name === "" || name.includes(",") || name.includes("="))
-    throw new SettingsError(`--name ${JSON.stringify(name)} has to be a text without "," and "="`);
+  const name = memberName(read);
   const listenPeerUrls = read.urls("listen-peer-urls", true);
   const advertisePeerUrls = advertised(read, "initial-advertise-peer-urls", listenPeerUrls);
   const listen = read.urls("listen-client-urls", true);
@@ -46,7 +45,7 @@ export function configure(given: Given): Configuration {
       `--election-timeout ${election} has to be at least five times --heartbeat-interval ${heartbeat}`,
     );
   const maxRequestBytes = read.integer("max-request-bytes", 1, 32 << 20);
-  const quotaBytes = read.integer("quota-backend-bytes", 0, MAX_QUOTA) || MAX_QUOTA;
+  const quotaBytes = quota(read, heapBytes);
   return {
     member: {
       name,
@@ -90,6 +89,42 @@ export function configure(given: Given): Configuration {
     retention: retention(read),
     logLevel: read.choice("log-level", LOG_LEVELS),
   };
+}
+
+export interface FounderConfiguration extends Founding {
+  readonly name: string;
+  readonly dataDirectory: string;
+}
+
+/** What makes a founder, without what it is started with. Throws SettingsError. */
+export function configureFounder(given: Given): FounderConfiguration {
+  const read = new Reader(given);
+  const name = memberName(read);
+  const fallback = [new URL("http://127.0.0.1:2380")];
+  const own = advertised(read, "initial-advertise-peer-urls", fallback);
+  return {
+    name,
+    dataDirectory: read.optional("data-dir") ?? `${name}.faultline`,
+    initialCluster: initialCluster(read, name, own),
+    token: read.text("initial-cluster-token"),
+  };
+}
+
+function memberName(read: Reader): string {
+  const name = read.text("name");
+  if (name !== "" && !name.includes(",") && !name.includes("=")) return name;
+  throw new SettingsError(`--name ${JSON.stringify(name)} has to be a text without "," and "="`);
+}
+
+/** The store lives in the heap, of which the rest of the member, and what is not collected yet, need their part too. */
+function quota(read: Reader, heapBytes: number): number {
+  const most = Math.floor(heapBytes / 2);
+  const asked = read.integer("quota-backend-bytes", 0, MAX_QUOTA);
+  if (asked > most)
+    throw new SettingsError(
+      `--quota-backend-bytes ${asked} is more than half of the heap, ${heapBytes} bytes: start with NODE_OPTIONS=--max-old-space-size=${Math.ceil((2 * asked) / 2 ** 20)}`,
+    );
+  return asked || Math.min(DEFAULT_QUOTA, most);
 }
 
 /** Where others find this member. Throws if nobody could. */

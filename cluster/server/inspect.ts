@@ -1,13 +1,14 @@
 /** What lies in a data directory, and whether a member could start from it. Reads only; also while a member runs. */
-import { resolve } from "node:path";
+import fs from "node:fs";
+import { join, resolve } from "node:path";
 import type { Disk } from "../../src/runtime/runtime.ts";
 import { DiskError } from "../../src/runtime/runtime.ts";
 import { LiveDisk } from "../live/disk.ts";
 import { EventLoop } from "../live/event-loop.ts";
 import { hexId, type Identity, readIdentity } from "../live/identity.ts";
-import { examine } from "../node/recovery.ts";
-import { decodeSnapshot, SNAPSHOT_DIRECTORY } from "../node/snapshot-file.ts";
-import { decodeState } from "../node/state.ts";
+import { complete, examine } from "../node/recovery.ts";
+import { isSnapshotFile, readSnapshot, SNAPSHOT_DIRECTORY } from "../node/snapshot-file.ts";
+import { SnapshotError } from "../node/snapshot-format.ts";
 import { WAL_DIRECTORY, WalError } from "../node/wal.ts";
 import { readSegment, type WalRecord } from "../node/wal-format.ts";
 
@@ -37,14 +38,17 @@ export function inspect(dataDirectory: string): Inspection {
   for (const name of segments) lines.push(...segmentLines(disk, `${WAL_DIRECTORY}/${name}`));
   const snapshots = disk.list(SNAPSHOT_DIRECTORY);
   lines.push(`snapshots: ${count(snapshots.length, "file")}`);
-  for (const name of snapshots) lines.push(`  ${snapshotLine(disk, `${SNAPSHOT_DIRECTORY}/${name}`)}`);
+  for (const name of snapshots) {
+    const { size } = fs.statSync(join(directory, SNAPSHOT_DIRECTORY, name));
+    lines.push(`  ${snapshotLine(disk, name, size)}`);
+  }
   return judge(disk, identity, lines);
 }
 
 /** What a start would make of it. */
 function judge(disk: Disk, identity: Identity, lines: readonly string[]): Inspection {
   try {
-    const { contents, snapshot, entries, hard } = examine(disk, identity);
+    const { contents, snapshot, entries, hard } = complete(examine(disk, identity));
     const { incarnation, overwritten, tornBytes } = contents;
     if (incarnation === 0) {
       const damage = identity.started ? "the log is gone" : undefined;
@@ -92,17 +96,20 @@ function markerText({ index, term }: Extract<WalRecord, { kind: "marker" }>): st
   return `a snapshot at ${index} (term ${term})`;
 }
 
-function snapshotLine(disk: Disk, path: string): string {
-  const bytes = disk.read(path);
-  const size = `${path}: ${count(bytes.length, "byte")}`;
-  if (path.endsWith(".tmp")) return `${size}, left by a crash while it was written`;
-  const snapshot = decodeSnapshot(bytes);
-  if (snapshot === undefined) return `${size}, DAMAGED: the checksum is wrong`;
-  const { index, term } = snapshot.meta;
-  const members = decodeState(snapshot.data)
-    .members.map(({ id, name, learner }) => `${name ?? hexId(id)}${learner ? " (learner)" : ""}`)
-    .join(", ");
-  return `${size}, sound: at ${index} (term ${term}), members ${members}`;
+function snapshotLine(disk: Disk, name: string, bytes: number): string {
+  const path = `${SNAPSHOT_DIRECTORY}/${name}`;
+  const size = `${path}: ${count(bytes, "byte")}`;
+  if (!isSnapshotFile(name)) return `${size}, left by a crash while it was written`;
+  try {
+    const { meta, members } = complete(readSnapshot(disk, name, { bug: "" }));
+    const names = members.map(
+      ({ id, name, learner }) => `${name ?? hexId(id)}${learner ? " (learner)" : ""}`,
+    );
+    return `${size}, sound: at ${meta.index} (term ${meta.term}), members ${names.join(", ")}`;
+  } catch (error) {
+    if (!(error instanceof SnapshotError)) throw error;
+    return `${size}, DAMAGED: ${error.message}`;
+  }
 }
 
 function count(number: number, one: string, many = `${one}s`): string {

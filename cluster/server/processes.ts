@@ -147,13 +147,20 @@ export class ServerCluster {
     this.#flags = flags;
   }
 
-  /** Starts a cluster of `size` members and waits until all serve. */
-  async found(size: number): Promise<void> {
+  /**
+   * Starts a cluster of `size` members and waits until all serve. `prepare` is called for each before, with the flags
+   * that say who the founders are.
+   */
+  async found(
+    size: number,
+    prepare: (server: ServerProcess, founding: readonly string[]) => void = () => {},
+  ): Promise<void> {
     const urls = await freeUrls(2 * size);
     const names = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     const cluster = names.map((name, i) => `${name}=${urls[i]}`).join(",");
     for (const [i, name] of names.entries())
       this.#add(name, urls[i] as string, urls[size + i] as string, ["--initial-cluster", cluster]);
+    for (const server of this.servers) prepare(server, ["--initial-cluster", cluster]);
     for (const server of this.servers) server.start();
     for (const server of this.servers) await server.serves();
   }

@@ -104,6 +104,59 @@ describe("three servers", () => {
   });
 });
 
+describe("a snapshot", () => {
+  it("is saved, looked at, and restored into a new cluster of three with the same data", async () => {
+    cluster = new ServerCluster(main, SMALL);
+    await cluster.found(1);
+    const [n1] = cluster.servers as [ServerProcess];
+    await write(n1, 120, "k");
+    const file = join(cluster.home, "saved");
+    const run = (...words: string[]) =>
+      spawnSync(process.execPath, [...main, "snapshot", ...words], { encoding: "utf8", timeout: 60_000 });
+    expect(run("save", file, "--endpoint", n1.clientUrl)).toMatchObject({ status: 0, stderr: "" });
+    const status = JSON.parse(run("status", file, "-w", "json").stdout) as {
+      readonly [field: string]: number;
+    };
+    const { hash } = await n1.post("maintenance/hash", {});
+    expect(status).toMatchObject({ hash, revision: 121, totalKey: 120, totalSize: fs.statSync(file).size });
+    expect(run("status", file).stdout).toContain(`| ${status.hash?.toString(16)} | `);
+
+    const bytes = fs.readFileSync(file);
+    bytes[1000] = (bytes[1000] as number) ^ 1;
+    fs.writeFileSync(`${file}.bad`, bytes);
+    const into = join(cluster.home, "never");
+    expect(run("restore", `${file}.bad`, "--data-dir", into)).toMatchObject({
+      status: 254,
+      stderr: expect.stringMatching(/is no whole snapshot: its checksum is wrong\n$/),
+    });
+    expect(fs.existsSync(into)).toBe(false);
+    expect(run("restore", file, "--data-dir", n1.directory)).toMatchObject({
+      status: 254,
+      stderr: expect.stringContaining("exists already"),
+    });
+
+    const restored = new ServerCluster(main, SMALL);
+    try {
+      await restored.found(3, (server, founding) => {
+        const words = ["--name", server.name, "--data-dir", server.directory, ...founding];
+        expect(run("restore", file, ...words, "--initial-advertise-peer-urls", server.peerUrl).status).toBe(
+          0,
+        );
+      });
+      for (const server of restored.servers) expect((await server.read("k")).size).toBe(120);
+      const clusterOf = async (server: ServerProcess) => {
+        const { header } = await server.post("maintenance/status", {});
+        return (header as { readonly cluster_id: string }).cluster_id;
+      };
+      const [first] = restored.servers as [ServerProcess];
+      expect(await clusterOf(first)).not.toBe(await clusterOf(n1));
+    } finally {
+      await restored.end();
+    }
+    expect(run("save", file, "--endpoint", "http://127.0.0.1:1")).toMatchObject({ status: 254 });
+  });
+});
+
 describe("one server", () => {
   beforeAll(() => {
     execFileSync("npm", ["run", "--silent", "build:kv"], { cwd: root });

@@ -90,7 +90,7 @@ export const settings: readonly Setting[] = [
   {
     name: "quota-backend-bytes",
     value: "<bytes>",
-    summary: "size of the store above which it takes no more writes; 0 for the most, 80 MiB",
+    summary: "size of the store above which it takes no more writes; 0 for 2 GiB, or half of a smaller heap",
     default: "0",
   },
   { name: "max-txn-ops", value: "<count>", summary: "operations of a transaction at most", default: "128" },

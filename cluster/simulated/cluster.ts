@@ -149,6 +149,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         checkQuorum: raftkv.checkQuorum,
         readMode: raftkv.readMode,
         snapshotEvery: raftkv.snapshotEvery,
+        snapshotChunkBytes: raftkv.snapshotChunkBytes,
         catchUpEntries: raftkv.catchUpEntries,
         maxEntriesPerMessage: raftkv.maxEntriesPerMessage,
         maxInflightMessages: raftkv.maxInflightMessages,

@@ -5,7 +5,7 @@ export function describeMessage(protocol: string, message: unknown): string {
   if (protocol === "peer") return describePeer(message as PeerMessage);
   if (protocol === "client") return describeClient(message as ClientMessage | ServerMessage);
   const transfer = message as SnapshotTransfer;
-  return transfer.type === "hello" ? `snapshot ${transfer.message.snapshot.meta.index}` : "snapshot received";
+  return `snapshot ${transfer.type}`;
 }
 
 function describePeer(message: PeerMessage): string {
@@ -40,7 +40,6 @@ function describePeer(message: PeerMessage): string {
       return `propose ${message.entries.length}`;
     case "read-index":
     case "read-index-response":
-    case "snapshot":
     case "timeout-now":
     case "transfer-leader":
       return `${message.type}, term ${message.term}`;

@@ -175,11 +175,11 @@ export class SimulatedDisk {
     return this.#names.has(path) || this.#directories.has(path);
   }
 
-  read(path: string): Uint8Array {
+  read(path: string, from = 0, length = Number.POSITIVE_INFINITY): Uint8Array {
     const inode = this.#names.get(path);
     if (inode === undefined) throw new DiskError("ENOENT", path);
     if (this.#fails()) throw new DiskError("EIO", path);
-    return inode.contents();
+    return inode.contents(from, from + length);
   }
 
   makeDirectory(path: string): void {
@@ -421,8 +421,8 @@ class MountedDisk implements Disk {
     return this.#disk.list(directory);
   }
 
-  read(path: string): Uint8Array {
-    return this.#disk.read(path);
+  read(path: string, from?: number, length?: number): Uint8Array {
+    return this.#disk.read(path, from, length);
   }
 
   exists(path: string): boolean {

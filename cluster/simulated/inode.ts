@@ -46,9 +46,9 @@ export class Inode {
     return this.#platterSize;
   }
 
-  /** A copy of what the page cache holds. */
-  contents(): Uint8Array {
-    return this.#cache.slice(0, this.#size);
+  /** A copy of what the page cache holds of bytes [from, to). */
+  contents(from: number, to: number): Uint8Array {
+    return this.#cache.slice(from, Math.min(to, this.#size));
   }
 
   /** A view of the bytes that survive any loss of power. */

@@ -17,12 +17,14 @@ import {
   settings,
 } from "../../cluster/server/settings.ts";
 import { UsageError } from "../plan.ts";
+import { snapshotCommand } from "./kv-snapshot.ts";
 
 export function kvCommand(): Command {
   return new Command("kv")
     .description("serve the built-in key-value store, which speaks etcd's API")
     .addCommand(startCommand())
     .addCommand(inspectCommand())
+    .addCommand(snapshotCommand())
     .addCommand(certsCommand());
 }
 

@@ -98,6 +98,7 @@ function draw(allowed: readonly string[], workload: string, random: Random): Pla
       preVote: pick("pre-vote", [true, true, false]),
       checkQuorum: pick("check-quorum", [true, true, false]),
       snapshotEvery: pick("snapshot", [20, 100, 1_000]),
+      snapshotChunkBytes: pick("snapshot-chunk", [64, 4_096, 524_288]),
       catchUpEntries: pick("catch-up", [0, 10, 200]),
       maxEntriesPerMessage,
       // A window has to carry a thousand entries per second, or the load piles up behind it for ever.

@@ -108,8 +108,8 @@ export type Done = (error?: DiskError) => void;
 export interface Disk {
   /** Names in a directory, sorted; empty if it does not exist. */
   list(directory: string): string[];
-  /** Whole contents. Throws DiskError (ENOENT, EIO). */
-  read(path: string): Uint8Array;
+  /** Contents from byte `from` on, at most `length` bytes: all, unless told otherwise. Throws DiskError (ENOENT, EIO). */
+  read(path: string, from?: number, length?: number): Uint8Array;
   exists(path: string): boolean;
   /** Creates missing parent directories; their entries are durable at once. */
   makeDirectory(path: string): void;
