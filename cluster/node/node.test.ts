@@ -73,6 +73,16 @@ describe("a node alone", () => {
     expect(bed.traced("segment-cut")).toBe(true);
   });
 
+  it("leads at once when it is alone, also after a restart", async () => {
+    const bed = new Testbed(1, 6);
+    for (let round = 0; round < 2; round++) {
+      await bed.sleep(TESTBED_OPTIONS.tick);
+      expect(bed.leader()).toBe("n1");
+      bed.host("n1").kill();
+      bed.start("n1");
+    }
+  });
+
   it("refuses another member's disk", async () => {
     const bed = new Testbed(1, 4);
     await bed.elect();

@@ -107,6 +107,8 @@ const MAX_UNAPPLIED_ENTRIES = 5000;
 const MAX_APPLIED_PER_TURN = { entries: 2000, bytes: 2 << 20 };
 /** Longer than what a disk writes at once, so that other work comes in between. */
 const DEFAULT_SNAPSHOT_CHUNK_BYTES = 1 << 19;
+/** What is kept of the log for members that are behind, at most: it is in memory. */
+const MAX_CATCH_UP_BYTES = 64 << 20;
 /** A store above this is not written anew before the log has grown by half of its size. */
 const LARGE_STORE_BYTES = 16 << 20;
 
@@ -445,6 +447,9 @@ export class Node {
     this.#peers.start();
     this.#server.start(this.#runtime);
     this.#runtime.timer(this.#options.tick, this.#tick);
+    // Who is alone need not wait for the word of another.
+    const { voters, votersOutgoing } = this.raft.configuration;
+    if (voters.length === 1 && voters[0] === this.member && votersOutgoing.length === 0) this.raft.campaign();
     this.#options.started?.();
     this.#schedule();
   }
@@ -634,14 +639,14 @@ export class Node {
     }
     this.raft.storageApplied(this.#applied);
     this.#reads.applied(this.#applied);
-    const due = this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery;
-    if (due && !this.#savingSnapshot && this.#isWorthWriting()) this.#takeSnapshot();
+    if (!this.#savingSnapshot && this.#isSnapshotDue()) this.#takeSnapshot();
   }
 
-  /** A large state takes longer to write than the entries since: then it is not written anew with every few of them. */
-  #isWorthWriting(): boolean {
+  /** A large state takes longer to write than the entries since: then their bytes decide, and not their number. */
+  #isSnapshotDue(): boolean {
     const size = this.#store.approximateBytes();
-    return size < LARGE_STORE_BYTES || this.#appliedBytes >= size / 2;
+    if (this.#appliedBytes >= Math.max(MAX_CATCH_UP_BYTES, size / 2)) return true;
+    return size < LARGE_STORE_BYTES && this.#applied - this.#snapshotIndex >= this.#options.snapshotEvery;
   }
 
   #applyCommand(entry: Entry): void {
@@ -730,7 +735,7 @@ export class Node {
     this.#runtime.trace("snapshot-saved", { index });
     this.#snapshots.removeBefore(index);
     this.#wal.release(index);
-    const keepFrom = index - this.#options.catchUpEntries;
+    const keepFrom = this.log.indexBehind(index, this.#options.catchUpEntries, MAX_CATCH_UP_BYTES);
     if (keepFrom < this.log.firstIndex) return;
     this.log.compact(keepFrom);
     this.#runtime.trace("compacted", { index: keepFrom });
