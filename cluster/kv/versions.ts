@@ -19,7 +19,7 @@ type Chain = KeyValue[];
 
 const NO_EVENTS: readonly WatchEvent[] = Object.freeze([]);
 /** What a version costs in memory beyond the characters of its key and value. Bytes, roughly. */
-const VERSION_OVERHEAD = 320;
+const VERSION_OVERHEAD = 450;
 
 export class Versions {
   readonly #bug: string;
