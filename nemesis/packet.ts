@@ -1,5 +1,5 @@
 /** Faults of packets between members: late, lost, doubled, out of order, few, garbled, held back, connections reset. */
-import type { Cluster, LinkFault, Links } from "../src/cluster.ts";
+import type { Ability, Cluster, LinkFault, Links } from "../src/cluster.ts";
 import type { Fault } from "../src/fault.ts";
 import type { Json, NodeId } from "../src/history/op.ts";
 import type { Random } from "../src/runtime/random.ts";
@@ -39,11 +39,12 @@ function packetFault(
   colour: string,
   draw: (random: Random) => Drawn,
   fault: (value: Drawn) => LinkFault,
+  needs: readonly Ability[] = ["links", "packets"],
 ): Fault {
   return spanFault({
     name,
     summary,
-    needs: ["links"],
+    needs,
     leastNodes: 2,
     colour,
     draw: (random, options) => ({
@@ -82,6 +83,7 @@ export const packetFaults: readonly Fault[] = [
     "#b7950b",
     (random) => ({ loss: random.pick([0.05, 0.2, 0.5]) }),
     (value) => ({ loss: Number(value.loss) }),
+    ["links"],
   ),
   packetFault(
     "duplicate",
@@ -103,6 +105,7 @@ export const packetFaults: readonly Fault[] = [
     "#808b96",
     (random) => ({ rate: random.pick([5, 20, 100]) }),
     (value) => ({ rate: Number(value.rate) }),
+    ["links"],
   ),
   packetFault(
     "corrupt",
@@ -117,6 +120,7 @@ export const packetFaults: readonly Fault[] = [
     "#5d6d7e",
     () => ({}),
     () => ({ hold: true }),
+    ["links"],
   ),
 ];
 

@@ -18,6 +18,8 @@ export interface Abilities {
   readonly processes?: Processes;
   readonly power?: Power;
   readonly links?: Links;
+  /** Links that do more than lose what they carry: delay, double, reorder, alter it. */
+  readonly packets?: true;
   readonly clocks?: Clocks;
   readonly disks?: Disks;
   readonly members?: Members;

@@ -14,6 +14,8 @@ export interface Place<Api> {
   readonly systems: readonly string[];
   /** What can be done there to a cluster of this plan. Throws UsageError if the plan cannot be run there at all. */
   abilities(plan: Plan): ReadonlySet<Ability>;
+  /** Why something cannot be done there which can be done on other machines, and what would help. */
+  lacks?(ability: Ability): string | undefined;
   boot(plan: Plan, watch: Watching): Promise<Stage<Api>>;
 }
 

@@ -78,8 +78,10 @@ export function assemble(plan: Plan): Test<KvApi> {
     if (!canStrike(fault, able)) {
       const missing = fault.needs.filter((ability) => !able.has(ability));
       const others = faults.filter((other) => canStrike(other, able)).map((other) => other.name);
+      const reasons = missing.flatMap((ability) => place.lacks?.(ability) ?? []);
+      const why = reasons.length > 0 ? ` (${reasons.join("; ")})` : "";
       throw new UsageError(
-        `fault ${name} needs ${missing.join(" and ")}, which place ${place.name} does not have for ${plan.system}; it has what these need: ${others.join(", ")}`,
+        `fault ${name} needs ${missing.join(" and ")}, which place ${place.name} does not have for ${plan.system}${why}; it has what these need: ${others.join(", ")}`,
       );
     }
     if (plan.nodes < fault.leastNodes) {

@@ -2,12 +2,13 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { join } from "node:path";
-import type { Abilities, Cluster, LinkHandle, Links, Members, Recovery } from "../../src/cluster.ts";
+import type { Abilities, Clocks, Cluster, LinkHandle, Links, Members, Recovery } from "../../src/cluster.ts";
 import type { Json, Nanos, NodeId } from "../../src/history/op.ts";
 import type { Plan } from "../../src/plan.ts";
 import type { NodeEnd } from "../../src/result.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { Control, MemberSpec, Membership, System } from "../systems/system.ts";
+import { lacksClocks, ProcessClocks } from "./clocks.ts";
 import type { Custody } from "./custody.ts";
 import type { Fabric } from "./fabric.ts";
 import { Member } from "./member.ts";
@@ -56,6 +57,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
   readonly nodeEnds: NodeEnd[] = [];
   readonly #options: ClusterOptions<Api>;
   readonly #seats = new Map<NodeId, Seat>();
+  readonly #clocks: ProcessClocks;
   /** Nodes that no fault may touch: those that have to recover. */
   readonly #core = new Set<NodeId>();
   readonly #spoils = new Set<HealedOnce>();
@@ -83,6 +85,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
       });
       this.#seats.set(name, { member, spec, leaving: false, vacant: false });
     }
+    this.#clocks = new ProcessClocks(options.runtime, (node) => this.#seat(node).member.pid);
     this.can = this.#abilities();
   }
 
@@ -130,6 +133,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#clocks.close();
     await Promise.all([...this.#seats.values()].map(({ member }) => member.kill()));
   }
 
@@ -176,6 +180,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
     const { command, environment = {} } = system.invocation(spec, plan);
     const started = member.start({ command: fabric.inside(node, command), environment });
     runtime.tell(node, "start", {});
+    this.#clocks.started(node);
     return started;
   }
 
@@ -249,11 +254,22 @@ export class ProcessCluster<Api> implements Cluster<Api> {
         state: (node) => this.#seat(node).member.state,
       },
       ...(fabric.links === undefined ? {} : { links: this.#links(fabric.links) }),
+      ...(lacksClocks() === undefined ? { clocks: this.#sparingClocks() } : {}),
       ...(system.can.includes("members") ? { members: this.#members() } : {}),
       ...(system.can.includes("admin")
         ? { admin: { compact: (keep) => this.#ask((control) => present(control.compact)(keep)) } }
         : {}),
       recovery: this.#recovery(),
+    };
+  }
+
+  #sparingClocks(): Clocks {
+    const clocks = this.#clocks;
+    return {
+      jump: async (node, by) => (this.#core.has(node) ? SPARED : clocks.jump(node, by)),
+      drift: async (node, rate) => (this.#core.has(node) ? SPARED : clocks.drift(node, rate)),
+      reset: (node) => clocks.reset(node),
+      offset: (node) => clocks.offset(node),
     };
   }
 
@@ -372,6 +388,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
         for (const spoil of [...this.#spoils]) await spoil.heal();
         for (const node of core) {
           await this.#seat(node).member.resume();
+          await this.#clocks.reset(node);
           this.#start(node);
         }
         const outside = this.nodes.filter((node) => !this.#core.has(node));

@@ -37,6 +37,11 @@ export class Member {
     return this.#paused ? "paused" : "running";
   }
 
+  /** Undefined while there is no process. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Does nothing to a live one. */
   start({ command, environment = {} }: Invocation): Json {
     if (this.#process === undefined) this.#spawn(command, environment);

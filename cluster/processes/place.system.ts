@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Processes } from "../../src/cluster.ts";
+import type { Clocks, Processes } from "../../src/cluster.ts";
 import type { Stage } from "../../src/place.ts";
 import { type PlanInput, parsePlan, UsageError } from "../../src/plan.ts";
 import { assemble } from "../../src/registry.ts";
@@ -14,7 +14,9 @@ import type { KvApi } from "../api.ts";
 import { program } from "../installation.ts";
 import { inspect } from "../server/inspect.ts";
 import { systems } from "../systems/index.ts";
+import { lacksClocks } from "./clocks.ts";
 import { marked } from "./mark.ts";
+import { lacksNamespaces } from "./namespaces.ts";
 import { processPlace } from "./place.ts";
 
 const home = fs.mkdtempSync(join(tmpdir(), "faultline-place-"));
@@ -109,6 +111,43 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
     expect(await read("n3", "before")).toBe("n3 was new");
   });
 
+  it.skipIf(lacksNamespaces() !== undefined)("is alone while its links are cut, and not after", async () => {
+    const [leader = "n1"] = await stage.cluster.leaders();
+    const others = stage.cluster.nodes.filter((node) => node !== leader);
+    const pairs = others.flatMap((other) => [[leader, other] as const, [other, leader] as const]);
+    const cut = await stage.cluster.can.links?.spoil(pairs, { cut: true });
+    await stage.cluster.ready(others);
+    await expect(put(leader, "alone", "written by a minority")).rejects.toMatchObject({ definite: false });
+    await put(others[0] as string, "alone", "written by a majority");
+    expect((await cut?.heal())?.dropped).toBeGreaterThan(0);
+    await stage.cluster.ready(stage.cluster.nodes);
+    while ((await read(leader, "alone")) !== "written by a majority") await timer(100 * MILLISECOND);
+  });
+
+  it.skipIf(lacksClocks() !== undefined)("has a clock of its own, in all its lives", async () => {
+    const clocks = stage.cluster.can.clocks as Clocks;
+    const { pid } = (await processes.start("n1")) as { readonly pid: number };
+    const words = fs.readFileSync(`/proc/${pid}/cmdline`, "latin1");
+    const url = /http:\/\/[\d.]+:2379/.exec(words)?.[0];
+    const ahead = async () => {
+      const answer = await fetch(`${url}/version`);
+      return Date.parse(answer.headers.get("date") as string) - Date.now();
+    };
+    // A server may say for a second what time it was.
+    const moved = async (by: number) => {
+      while (Math.abs((await ahead()) - by) > 60_000) await timer(50 * MILLISECOND);
+    };
+    await clocks.jump("n1", 3_600 * SECOND);
+    await moved(3_600_000);
+    await processes.kill("n1");
+    await processes.start("n1");
+    await stage.cluster.ready(["n1"]);
+    await moved(3_600_000);
+    expect(await clocks.offset("n1")).toBe(3_600 * SECOND);
+    await clocks.reset("n1");
+    await moved(0);
+  });
+
   it("starts a core that has to recover, which faults leave in peace until it has", async () => {
     for (const node of stage.cluster.nodes) await processes.kill(node);
     const { recovery } = stage.cluster.can;
@@ -137,28 +176,38 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
   });
 });
 
+const missing = [lacksNamespaces(), lacksClocks()].filter((reason) => reason !== undefined);
+if (missing.length > 0) console.warn(`SKIPPED: faults of links or clocks, because ${missing.join("; ")}`);
+const STRIKING = missing.length > 0 ? ["kill", "pause"] : ["kill", "pause", "partition", "loss", "clock"];
+
 describe.each(["raftkv", "etcd"])("a whole run of %s", (system) => {
   it.each(["register", "watch", "lock", "kv"])("of %s holds under faults that bite", async (workload) => {
     const plan = parsePlan({
       ...base,
       system,
       workload,
-      faults: ["kill", "pause"],
+      faults: STRIKING,
       faultInterval: 2,
       duration: 8,
     });
     const { result } = await run(assemble(plan), { record: () => {}, messages: false });
     expect(result.nodeEnds).toEqual([]);
     const broken = result.verdicts.filter(({ validity }) => validity !== "valid");
-    // etcd's watches have bugs of their own (etcd-io/etcd#15220, #18089, #20221), which this finds more often than not.
-    expect(broken.filter(({ checker }) => system === "raftkv" || checker !== "watch")).toEqual([]);
+    // etcd 3.4 has bugs of its own, which this finds more often than not: in watches (etcd-io/etcd#15220, #18089,
+    // #20221), and in transactions that fail, after which members count revisions differently (#18667).
+    const known = system === "etcd" ? ["watch", "etcd"] : [];
+    expect(broken.filter(({ checker }) => !known.includes(checker))).toEqual([]);
     expect(result.faults.reduce((sum, { bites }) => sum + bites, 0)).toBeGreaterThan(0);
   });
 });
 
 describe("what a real run cannot have", () => {
   it.each<[PlanInput, RegExp]>([
-    [{ faults: ["partition"] }, /fault partition needs links, .* it has what these need: kill, stop, pause/],
+    [
+      { faults: ["disk-full"] },
+      /fault disk-full needs disks, .* it has what these need: .*kill, stop, pause/,
+    ],
+    [{ faults: ["delay"] }, /fault delay needs .*packets/],
     [{ faults: ["power"] }, /needs power/],
     [{ network: { loss: 0.1 } }, /network\.loss describes simulated machines/],
     [{ bug: "timeout-is-fail" }, /simulator's client/],
@@ -190,7 +239,12 @@ function markOf(tester: number): string | undefined {
 }
 
 const reaped = async (mark: string) => {
-  while (marked(mark).length > 0 || fs.existsSync(join(tmpdir(), `faultline-run-${mark}`)))
+  const networks = () => spawnSync("ip", ["link"], { encoding: "utf8" }).stdout;
+  while (
+    marked(mark).length > 0 ||
+    fs.existsSync(join(tmpdir(), `faultline-run-${mark}`)) ||
+    networks().includes(mark)
+  )
     await new Promise((resolve) => setTimeout(resolve, 20));
 };
 

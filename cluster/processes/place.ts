@@ -8,10 +8,12 @@ import type { Observed, Place, Stage } from "../../src/place.ts";
 import { type Plan, parsePlan, UsageError } from "../../src/plan.ts";
 import { SECOND } from "../../src/runtime/runtime.ts";
 import type { System } from "../systems/system.ts";
+import { lacksClocks } from "./clocks.ts";
 import { ProcessCluster } from "./cluster.ts";
 import { Custody } from "./custody.ts";
 import type { Fabric } from "./fabric.ts";
 import { loopback } from "./loopback.ts";
+import { lacksNamespaces, Namespaces } from "./namespaces.ts";
 import { RealRuntime } from "./runtime.ts";
 
 /** Findings that a verdict shows. */
@@ -32,14 +34,17 @@ export function processPlace<Api>(systems: readonly System<Api>[]): Place<Api> {
       requireReal(plan);
       const system = systemOf(plan);
       system.check(plan);
-      return new Set<Ability>(["processes", "recovery", ...system.can]);
+      const machine = MACHINE.filter((ability) => lacks(ability) === undefined);
+      return new Set<Ability>(["processes", "recovery", ...machine, ...system.can]);
     },
+    lacks,
     async boot(plan, watching) {
       const nodes = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
       const custody = new Custody();
       let fabric: Fabric | undefined;
       try {
-        fabric = await loopback(nodes);
+        fabric =
+          lacks("links") === undefined ? await Namespaces.create(nodes, custody.mark) : await loopback(nodes);
         const remains = watching.remains ?? join(custody.directory, "remains");
         fs.mkdirSync(remains, { recursive: true });
         const runtime = new RealRuntime(plan.seed);
@@ -55,6 +60,15 @@ export function processPlace<Api>(systems: readonly System<Api>[]): Place<Api> {
       }
     },
   };
+}
+
+/** What depends on the machine. */
+const MACHINE: readonly Ability[] = ["links", "clocks"];
+
+function lacks(ability: Ability): string | undefined {
+  if (ability === "links") return lacksNamespaces();
+  if (ability === "clocks") return lacksClocks();
+  return undefined;
 }
 
 /** What only the simulator can promise. */

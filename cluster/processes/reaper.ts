@@ -1,13 +1,14 @@
 /**
  * Who cleans up after a run, whatever becomes of the tester: a process of its own that waits for the end of its
  * standard input, which the tester holds open as long as it lives. Then it kills every process that bears the run's
- * mark, and removes the run's private directory. Arguments: the mark, the directory.
+ * mark, and removes the run's network and its private directory. Arguments: the mark, the directory.
  *
  * Processes bear the mark from their first instruction, so none can slip away between its start and being told of.
  */
 import fs from "node:fs";
 import { argv, kill, stdin } from "node:process";
 import { marked } from "./mark.ts";
+import { removeNamespaces } from "./namespaces.ts";
 
 /** Looks in a row that must find nobody: a process may be between its birth and its own environment. */
 const CLEAN_LOOKS = 3;
@@ -26,6 +27,7 @@ async function reap(mark: string, directory: string): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+  await removeNamespaces(mark);
   fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 

@@ -238,6 +238,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
       power: {
         off: async (node) => this.#strike(node, (host) => this.#powerOff(host)),
       },
+      packets: true,
       links: {
         spoil: async (pairs, fault) => this.#spoil(pairs, fault),
         reset: async (a, b) => (this.#core.has(a) && this.#core.has(b) ? SPARED : this.#network.reset(a, b)),

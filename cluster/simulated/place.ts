@@ -27,6 +27,7 @@ const ABILITIES: ReadonlySet<Ability> = new Set([
   "processes",
   "power",
   "links",
+  "packets",
   "clocks",
   "disks",
   "members",

@@ -1,0 +1,131 @@
+/** Real networks of namespaces: needs Linux, root, iproute2 and nftables. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lacksNamespaces, Namespaces, removeAbandoned } from "./namespaces.ts";
+
+const missing = lacksNamespaces();
+if (missing !== undefined) console.warn(`SKIPPED: networks of namespaces, because ${missing}`);
+
+/** What of the machine must be the same afterwards. */
+function machine(): string {
+  const words = [
+    ["ip", "-o", "addr"],
+    ["ip", "route"],
+    ["ip", "netns"],
+    ["nft", "list", "ruleset"],
+    ["sysctl", "-a", "--pattern", "net.ipv4.(ip_forward|tcp_|conf.all)"],
+  ];
+  return words
+    .map(([command, ...rest]) => execFileSync(command as string, rest, { encoding: "utf8", stdio: "pipe" }))
+    .join("\n")
+    .replace(/valid_lft \d+sec|preferred_lft \d+sec/g, "");
+}
+
+/** This module, compiled: for a process of its own. */
+const BUILT = fileURLToPath(new URL("../../dist/cluster/processes/namespaces.js", import.meta.url));
+const NODES = ["n1", "n2", "n3"];
+const PORT = 7_000;
+/** Answers each line with itself. */
+const ECHO = `require("node:net").createServer((s) => { s.pipe(s); s.on("error", () => {}); }).listen(${PORT}, () => console.log("up"))`;
+/** Says a word to an address, and ends with 0 if it comes back within half a second. */
+const ask = (address: string): string =>
+  `const s = require("node:net").connect(${PORT}, "${address}"); s.write("hello"); s.on("data", () => process.exit(0)); s.on("error", () => process.exit(2)); setTimeout(() => process.exit(1), 500)`;
+
+describe.skipIf(missing !== undefined)("a network of namespaces", () => {
+  let before: string;
+  let fabric: Namespaces;
+  const servers: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    await removeAbandoned();
+    before = machine();
+    fabric = await Namespaces.create(NODES, "test");
+    for (const node of NODES) {
+      const [command, ...words] = fabric.inside(node, [process.execPath, "-e", ECHO]);
+      const server = spawn(command as string, words, { stdio: ["ignore", "pipe", "inherit"] });
+      servers.push(server);
+      await once(server.stdout as NodeJS.ReadableStream, "data");
+    }
+  });
+  afterAll(async () => {
+    await fabric.close();
+    for (const server of servers.splice(0))
+      if (server.exitCode === null && server.signalCode === null) await once(server, "close");
+    expect(machine()).toBe(before);
+  });
+
+  async function reaches(from: string, to: string): Promise<boolean> {
+    const [command, ...words] = fabric.inside(from, [process.execPath, "-e", ask(fabric.address(to))]);
+    const [code] = await once(spawn(command as string, words, { stdio: "inherit" }), "close");
+    return code === 0;
+  }
+
+  it("joins members with each other and with the tester", async () => {
+    expect(await reaches("n1", "n2")).toBe(true);
+    expect(await reaches("n3", "n1")).toBe(true);
+    const socket = net.connect(PORT, fabric.address("n3"));
+    socket.write("hello");
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    expect(answer.toString()).toBe("hello");
+    const closed = once(socket, "error");
+    expect(await fabric.links.resetClients("n3")).toEqual({ sockets: 1 });
+    expect(await closed).toMatchObject([{ code: "ECONNRESET" }]);
+  });
+
+  it("cuts some links and not others, counts what it dropped, and heals", async () => {
+    const handle = await fabric.links.spoil(
+      [
+        ["n1", "n2"],
+        ["n2", "n1"],
+      ],
+      { cut: true },
+    );
+    expect(await reaches("n1", "n2")).toBe(false);
+    expect(await reaches("n1", "n3")).toBe(true);
+    const { dropped } = await handle.heal();
+    expect(dropped).toBeGreaterThan(0);
+    expect(await handle.heal()).toEqual({ dropped });
+    expect(await reaches("n1", "n2")).toBe(true);
+  });
+
+  it("combines faults, each with an end of its own", async () => {
+    const out = await fabric.links.spoil([["n1", "n2"]], { cut: true });
+    const back = await fabric.links.spoil([["n2", "n1"]], { loss: 1 });
+    expect((await out.heal()).dropped).toBe(0);
+    expect(await reaches("n1", "n2")).toBe(false);
+    expect((await back.heal()).dropped).toBeGreaterThan(0);
+    expect(await reaches("n1", "n2")).toBe(true);
+  });
+
+  it("says what a firewall cannot do", async () => {
+    await expect(fabric.links.spoil([["n1", "n2"]], { delay: 5, jitter: 0, reorder: 0.5 })).rejects.toThrow(
+      "a firewall cannot do this to links: delay, reorder",
+    );
+  });
+
+  it("leaves other runs alone, and sweeps what a dead one left", async () => {
+    const other = await Namespaces.create(["n1"], "another");
+    expect(other.address("n1")).not.toBe(fabric.address("n1"));
+    await other.close();
+    const orphan = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `const { Namespaces } = await import(${JSON.stringify(BUILT)}); console.log((await Namespaces.create(["n1"], "another")).address("n1")); process.kill(process.pid, "SIGKILL")`,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    const [address] = (await once(orphan.stdout, "data")) as [Buffer];
+    await once(orphan, "close");
+    expect(execFileSync("ip", ["-o", "addr"], { encoding: "utf8" })).toContain(
+      address.toString().trim().replace(/\d+$/, "1/24"),
+    );
+    const later = await Namespaces.create(["n1"], "another");
+    await later.close();
+    expect(await reaches("n1", "n2")).toBe(true);
+  });
+});
