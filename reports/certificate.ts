@@ -50,7 +50,7 @@ export function certify(
   if (chosen.length === 0 || chosen.length > MOST) return undefined;
   const known = (object: string, value: unknown) => {
     const name = nameOf(["write", object, value]);
-    // Nothing is there in the beginning, and after any of the witness's own deletes.
+    // Nothing is there in the beginning.
     return !foreign.has(name) && (value === null || own.get(name) === 1);
   };
   const operations = chosen.map(({ operation: { type, invokeIndex, completeIndex }, steps }) => ({
@@ -87,38 +87,19 @@ function nameOf([, object, value]: Step): string {
   return JSON.stringify([object, value]);
 }
 
-type Entry = { readonly key: string; readonly value: unknown };
-/** What a workload of registers answers, whatever the function. */
-type Answer = {
-  readonly value?: unknown;
-  readonly swapped?: boolean;
-  readonly entries?: readonly Entry[];
-  readonly deleted?: unknown;
-  readonly succeeded?: boolean;
-};
+/** What the register workload answers. */
+type Answer = { readonly value?: unknown; readonly swapped?: boolean };
 
-/** In the words of the register workload and of the kv workload; undefined for any other. */
+/** In the words of the register workload; undefined for any other. */
 function registerSteps({ f, key = "", input, output, type }: Operation): readonly Step[] | undefined {
   const answer = (output ?? undefined) as Answer | undefined;
-  const found = (answer?.entries ?? []).map(({ key: object, value }): Step => ["read", object, value]);
   switch (f) {
     case "stale-read":
-    case "stale-get":
-    case "stale-range":
-    case "get-at":
-    case "compact":
       return [];
     case "read":
       return type === "ok" ? [["read", key, answer?.value]] : [];
-    case "get":
-      return type === "ok" && found.length === 0 ? [["read", key, null]] : found;
-    case "range":
-      return found;
     case "write":
-    case "put":
       return [["write", key, input]];
-    case "delete":
-      return [[answer?.deleted === 0 ? "read" : "write", key, null]];
     case "cas": {
       const [from, to] = input as unknown as readonly [unknown, unknown];
       const swap: Step[] = [
@@ -126,20 +107,6 @@ function registerSteps({ f, key = "", input, output, type }: Operation): readonl
         ["write", key, to],
       ];
       return answer?.swapped === false ? [] : swap;
-    }
-    case "txn": {
-      const { guard, puts, deletes } = input as unknown as {
-        readonly guard: Entry | null;
-        readonly puts: readonly Entry[];
-        readonly deletes: readonly string[];
-      };
-      if (answer?.succeeded === false) return [];
-      return [
-        ...(guard === null ? [] : [["read", guard.key, guard.value] as const]),
-        ...found,
-        ...puts.map(({ key: object, value }) => ["write", object, value] as const),
-        ...deletes.map((object) => ["write", object, null] as const),
-      ];
     }
     default:
       return undefined;
