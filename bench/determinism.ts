@@ -16,7 +16,7 @@ import { run } from "../src/runner/run.ts";
 import { resolvePlan } from "../src/runner/swarm.ts";
 import { workloads } from "../workloads/index.ts";
 
-const HEAPS = [128, 2_048];
+const HEAPS = [256, 2_048];
 
 interface Print {
   readonly seed: number;
