@@ -131,6 +131,7 @@ describe("a run", () => {
       ["failFast", "true", ["--fail-fast"]],
       ["swarm", "true", ["--swarm"]],
       ["raftkv", "{preVote: false}", ["--set", "raftkv.preVote=false"]],
+      ["etcd", "{heartbeatMs: 90}", ["--set", "etcd.heartbeatMs=90"]],
       ["network", "{latencyMs: 3}", ["--set", "network.latencyMs=3"]],
       ["disk", "{syncMs: 2}", ["--set", "disk.syncMs=2"]],
     ];
