@@ -7,7 +7,8 @@ import { type EtcdAnswer, type EtcdCall, etcd } from "../models/etcd.ts";
 import type { EtcdSignature } from "./signature.ts";
 
 const OPERATIONS = 25;
-const STEPS = 20_000;
+/** Each step may keep several states, and a state holds all revisions up to it: more would take gigabytes. */
+const STEPS = 1_000;
 
 /** Throws if the search for a linearization contradicts what was found valid. */
 export function crossCheck(history: History<EtcdSignature>): void {
