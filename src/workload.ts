@@ -26,7 +26,10 @@ export interface Workload<S extends Signature, Api> {
   readonly checkers: readonly Checker<S>[];
   /** A client for one process. `api` speaks to exactly one node, simulated or real. */
   open(api: Api, process: Process, runtime: Runtime): Client<S>;
-  /** Runs once before the first operation, with an api to some node; rejects if the cluster is not fit. */
+  /**
+   * Runs before the first operation, with an api to some node. It is tried again if it rejects, though what it asked
+   * for may have been done: it must not do anything twice.
+   */
   setup?(api: Api): Promise<void>;
 }
 

@@ -62,6 +62,8 @@ export interface Run {
 
 /** Longest time, beyond the plan's duration, that setting up, recovering and final reads may take together. */
 const GRACE: Nanos = 900 * SECOND;
+/** How often a workload's setup is tried. */
+const SETUPS = 30;
 /** How often a cure is tried. */
 const HEALING_ROUNDS = 60;
 
@@ -172,7 +174,7 @@ class Recording<Api> {
     const { cluster } = this.#stage;
     await cluster.ready(cluster.nodes);
     const first = cluster.nodes[0] as NodeId;
-    await workload.setup?.(cluster.api(first));
+    if (workload.setup !== undefined) await this.#setUp(workload.setup.bind(workload, cluster.api(first)));
     this.#enter("load");
     if (plan.script !== undefined) {
       await this.#driver.phase(scripted(plan.script));
@@ -199,6 +201,18 @@ class Recording<Api> {
     if (!this.#condemned) await this.#conclude();
     this.#enter("end");
     this.#driver.close();
+  }
+
+  /** Nothing is broken yet, but a slow cluster may cut a request off. */
+  async #setUp(setup: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await setup();
+      } catch (error) {
+        if (attempt === SETUPS) throw error;
+        await new Promise<void>((resolve) => this.#stage.runtime.timer(SECOND, resolve));
+      }
+    }
   }
 
   /** Recovery and final reads. */
