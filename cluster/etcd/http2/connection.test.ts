@@ -156,10 +156,16 @@ interface Seen {
 type Frame = readonly [type: number, flags: number, id: number, payload: Buffer | readonly number[]];
 
 const SETTINGS: Frame = [FrameType.settings, 0, 0, []];
-const REQUEST = encodeFields([
+const FIELDS: readonly Field[] = [
   [":method", "POST"],
+  [":scheme", "http"],
   [":path", "/echo"],
-]);
+];
+const REQUEST = encodeFields(FIELDS);
+/** A request with other fields besides, or instead. */
+const request = (...fields: readonly Field[]): Frame => headers(1, 0, encodeFields([...FIELDS, ...fields]));
+const without = (name: string): Frame =>
+  headers(1, 0, encodeFields(FIELDS.filter((field) => field[0] !== name)));
 const headers = (id: number, flags = 0, block: Buffer = REQUEST): Frame => [
   FrameType.headers,
   flags | Flag.endHeaders,
@@ -298,37 +304,40 @@ describe("a client that breaks the rules", () => {
       [setting(4, 0), headers(1), [0, Flag.endStream, 1, [1]], [0, 0, 1, [2]]],
       ErrorCode.streamClosed,
     ],
+    ["writes names in capitals", [request(["A", "1"])], ErrorCode.protocol],
+    ["has a name of two words", [request(["a b", "1"])], ErrorCode.protocol],
+    ["has a field without a name", [request(["", "1"])], ErrorCode.protocol],
+    ["has a value of two lines", [request(["a", "1\r\nb: 2"])], ErrorCode.protocol],
     [
-      "writes names in capitals",
-      [
-        headers(
-          1,
-          0,
-          encodeFields([
-            [":method", "POST"],
-            [":path", "/"],
-            ["A", "1"],
-          ]),
-        ),
-      ],
-      1,
+      "has a path of two lines",
+      [headers(1, 0, encodeFields([...FIELDS.slice(0, 2), [":path", "/\r\n"]]))],
+      ErrorCode.protocol,
     ],
-    ["asks for no path", [headers(1, 0, encodeFields([[":method", "POST"]]))], ErrorCode.protocol],
-    ["asks for two paths", [headers(1, 0, Buffer.concat([REQUEST, encodeFields([[":path", "/"]])]))], 1],
+    ["asks with no method", [without(":method")], ErrorCode.protocol],
+    ["asks in no scheme", [without(":scheme")], ErrorCode.protocol],
+    ["asks for no path", [without(":path")], ErrorCode.protocol],
+    ["asks for two paths", [request([":path", "/"])], ErrorCode.protocol],
+    ["asks for an empty path", [headers(1, 0, encodeFields([...FIELDS.slice(0, 2), [":path", ""]]))], 1],
+    ["invents a field of the protocol", [request([":protocol", "websocket"])], ErrorCode.protocol],
+    ["answers where it should ask", [request([":status", "200"])], ErrorCode.protocol],
+    ["says who it asks at the end", [headers(1, 0, encodeFields([["a", "1"], ...FIELDS]))], 1],
+    ["speaks of its connection", [request(["connection", "keep-alive"])], ErrorCode.protocol],
+    ["sends its contents in chunks", [request(["transfer-encoding", "chunked"])], ErrorCode.protocol],
+    ["expects more than trailers", [request(["te", "gzip"])], ErrorCode.protocol],
     [
-      "says who it asks at the end",
-      [
-        headers(
-          1,
-          0,
-          encodeFields([
-            ["a", "1"],
-            [":method", "POST"],
-            [":path", "/"],
-          ]),
-        ),
-      ],
-      1,
+      "asks again after its contents",
+      [headers(1), headers(1, Flag.endStream, encodeFields([[":path", "/"]]))],
+      ErrorCode.protocol,
+    ],
+    [
+      "goes on with a request that it has ended itself",
+      [headers(1, Flag.endStream), [FrameType.data, 0, 1, [1]]],
+      ErrorCode.streamClosed,
+    ],
+    [
+      "goes on with a request that it has given up",
+      [headers(1), [FrameType.resetStream, 0, 1, u32(8)], [FrameType.data, 0, 1, [1]]],
+      ErrorCode.streamClosed,
     ],
     [
       "sends fields in the middle",
@@ -352,20 +361,77 @@ describe("a client that breaks the rules", () => {
     },
   );
 
-  it("finds that what is late for a closed stream, or unknown, has no meaning", async () => {
+  it("finds that what is late for a stream that the server has ended, or unknown, has no meaning", async () => {
     const late: readonly Frame[] = [
-      [FrameType.resetStream, 0, 1, u32(8)],
       [FrameType.data, 0, 1, [1]],
       [FrameType.windowUpdate, 0, 1, u32(5)],
       headers(1, Flag.endStream),
+      [FrameType.resetStream, 0, 1, u32(8)],
       [0x42, 0xff, 1, [1, 2, 3]],
       [FrameType.goAway, 0, 0, Buffer.alloc(8)],
     ];
     const ping: Frame = [FrameType.ping, 0, 0, Buffer.alloc(8)];
-    const seen = await say([SETTINGS, headers(1), ...late, ping], ({ type }) => type === FrameType.ping);
-    expect(seen.filter(({ type }) => type === FrameType.goAway || type === FrameType.resetStream)).toEqual(
-      [],
-    );
+    const ended = [without(":path"), ...late, ping];
+    const seen = await say([SETTINGS, ...ended], ({ type }) => type === FrameType.ping);
+    expect(seen.filter(({ type }) => type === FrameType.goAway)).toEqual([]);
+    expect(seen.filter(reset).map(({ payload }) => payload.readUInt32BE(0))).toEqual([ErrorCode.protocol]);
+  });
+
+  it("is not waited for by what it has asked before", async () => {
+    const closed: number[] = [];
+    const socket = new Duplex({ read: () => {}, write: (_, __, done) => done() });
+    const connection = new Connection(socket, {
+      request: (stream) => {
+        stream.onClosed = () => closed.push(stream.id);
+      },
+      closed: () => {},
+    });
+    const wrong: Frame = [FrameType.settings, 0, 1, []];
+    connection.receive(Buffer.concat([PREFACE, bytesOfFrames([SETTINGS, headers(1), headers(3), wrong])]));
+    expect(closed).toEqual([1, 3]);
+  });
+});
+
+describe("windows", () => {
+  /** What is sent of a response of 100 bytes, by the sizes of its pieces. */
+  const sizes = (seen: readonly Seen[]) =>
+    seen
+      .filter(({ type, payload }) => type === FrameType.data && payload.length > 0)
+      .map((f) => f.payload.length);
+  const body: Frame = [FrameType.data, 0, 1, Buffer.alloc(100)];
+  const ping: Frame = [FrameType.ping, 0, 0, Buffer.alloc(8)];
+
+  it("that open and close again while a response waits end where they are in the end", async () => {
+    const frames = [setting(4, 10), headers(1), body, setting(4, 90), setting(4, 30), ping];
+    const seen = await say([SETTINGS, ...frames], ({ type }) => type === FrameType.ping);
+    expect(sizes(seen)).toEqual([10, 20]);
+  });
+
+  it("may become negative, and are then made up for first", async () => {
+    const frames = [setting(4, 40), headers(1), body, setting(4, 0)];
+    const more: readonly Frame[] = [[FrameType.windowUpdate, 0, 1, u32(45)], setting(4, 25), ping];
+    const seen = await say([SETTINGS, ...frames, ...more], ({ type }) => type === FrameType.ping);
+    expect(sizes(seen).reduce((sum, size) => sum + size, 0)).toBe(70);
+  });
+
+  it("that change a thousand times with a thousand responses waiting cost no more than once", async () => {
+    let resumed = 0;
+    const socket = new Duplex({ read: () => {}, write: (_, __, done) => done() });
+    const connection = new Connection(socket, {
+      request: (stream) => {
+        const { widen } = stream;
+        stream.widen = (bytes) => {
+          resumed++;
+          return widen.call(stream, bytes);
+        };
+      },
+      closed: () => {},
+    });
+    const requests = Array.from({ length: 1000 }, (_, i) => headers(2 * i + 1));
+    const changes = Array.from({ length: 1000 }, (_, i) => setting(4, i % 2));
+    connection.receive(Buffer.concat([PREFACE, bytesOfFrames([SETTINGS, ...requests])]));
+    connection.receive(bytesOfFrames(changes));
+    expect(resumed).toBe(1000);
   });
 });
 

@@ -18,6 +18,7 @@ import {
   Setting,
 } from "./frames.ts";
 import { type Field, HeaderDecoder, TABLE_BYTES } from "./hpack.ts";
+import { areTrailers, isRequest } from "./message.ts";
 import { Stream, type StreamHost } from "./stream.ts";
 
 /** What we let clients send before we have looked at it. Bytes. */
@@ -37,8 +38,10 @@ const MAX_HELD = 64 << 20;
 /** How long a client has to take what was sent before the end. */
 const LINGER_MS = 1_000;
 
+/** Streams that we ended before their clients did, newest of them that are remembered. */
+const MAX_CUT_SHORT = 1_000;
+
 const NOTHING = Buffer.alloc(0);
-const LOWER_CASE = /^[^A-Z]+$/;
 
 export interface ConnectionOptions {
   /** A request has come. Listeners of the stream are to be set at once. */
@@ -56,6 +59,8 @@ export class Connection implements StreamHost {
   readonly #streams = new Map<number, Stream>();
   /** Streams that have something to send and wait for the socket, or for the connection's window. */
   readonly #waiting = new Set<Stream>();
+  /** Streams that we ended while their client had more to say, which may still come. */
+  readonly #cutShort = new Set<number>();
   /** The part of the preface that has not come yet. */
   #preface: Buffer = PREFACE;
   #lastStream = 0;
@@ -64,6 +69,8 @@ export class Connection implements StreamHost {
   /** What the client lets us send: on the connection, at first on a stream, and in a frame. */
   #window = INITIAL_WINDOW;
   #streamWindow = INITIAL_WINDOW;
+  /** Streams may send more than before. */
+  #streamWindowGrown = false;
   #maxFrame = MAX_FRAME;
   /** What we let the client send. */
   #received = 0;
@@ -111,11 +118,13 @@ export class Connection implements StreamHost {
     try {
       const rest = this.#preface.length > 0 ? this.#begin(chunk) : chunk;
       if (rest.length > 0) this.#reader.push(rest, this.#handle);
+      if (this.#streamWindowGrown) this.#useStreamWindow();
       this.flushLater();
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.#goAway(error.code, error.message);
       this.#end();
+      for (const stream of [...this.#streams.values()]) stream.closed();
     }
   }
 
@@ -147,6 +156,10 @@ export class Connection implements StreamHost {
 
   get room(): number {
     return Math.min(this.#window, this.#maxFrame);
+  }
+
+  get streamWindow(): number {
+    return this.#streamWindow;
   }
 
   sendFields(id: number, block: Buffer, end: boolean): void {
@@ -191,6 +204,7 @@ export class Connection implements StreamHost {
   forget(stream: Stream): void {
     this.#streams.delete(stream.id);
     this.#waiting.delete(stream);
+    if (!stream.remoteEnded) this.#cut(stream.id);
     if (this.#leaving && this.#streams.size === 0) this.#end();
   }
 
@@ -222,7 +236,7 @@ export class Connection implements StreamHost {
         return;
       case FrameType.resetStream:
         checkLength("RST_STREAM", payload, 4);
-        this.#known(id)?.closed();
+        this.#known(id)?.abandoned();
         return;
       case FrameType.settings:
         this.#settings(flags, id, payload);
@@ -261,7 +275,10 @@ export class Connection implements StreamHost {
       this.#widen(0, this.#received);
       this.#received = 0;
     }
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      this.#unexpected(id);
+      return;
+    }
     if (stream.remoteEnded) {
       this.#refuse(id, ErrorCode.streamClosed);
       return;
@@ -305,23 +322,21 @@ export class Connection implements StreamHost {
     const end = (flags & Flag.endStream) !== 0;
     if (id <= this.#lastStream) {
       const stream = this.#streams.get(id);
-      if (stream === undefined) return;
       // Fields after the data end it, and what they say has no meaning here.
-      if (stream.remoteEnded) this.#refuse(id, ErrorCode.streamClosed);
-      else if (end) stream.receive(NOTHING, true);
+      if (stream === undefined) this.#unexpected(id);
+      else if (stream.remoteEnded) this.#refuse(id, ErrorCode.streamClosed);
+      else if (end && areTrailers(fields)) stream.receive(NOTHING, true);
       else this.#refuse(id, ErrorCode.protocol);
       return;
     }
     this.#lastStream = id;
-    if (this.#leaving || this.#streams.size >= MAX_STREAMS || this.#held > MAX_HELD) {
-      this.sendReset(id, ErrorCode.refusedStream);
+    const overloaded = this.#leaving || this.#streams.size >= MAX_STREAMS || this.#held > MAX_HELD;
+    if (overloaded || !isRequest(fields)) {
+      this.sendReset(id, overloaded ? ErrorCode.refusedStream : ErrorCode.protocol);
+      if (!end) this.#cut(id);
       return;
     }
-    if (!wellFormed(fields)) {
-      this.sendReset(id, ErrorCode.protocol);
-      return;
-    }
-    const stream = new Stream(id, this, this.#streamWindow, STREAM_WINDOW, end);
+    const stream = new Stream(id, this, STREAM_WINDOW, end);
     this.#streams.set(id, stream);
     this.#options.request(stream, fields);
     if (end) stream.onEnd();
@@ -351,12 +366,16 @@ export class Connection implements StreamHost {
     }
     if (setting === Setting.initialWindowSize) {
       if (value > MAX_WINDOW) throw new ConnectionError(ErrorCode.flowControl, "the window is too large");
-      const change = value - this.#streamWindow;
+      if (value > this.#streamWindow) this.#streamWindowGrown = true;
       this.#streamWindow = value;
-      for (const stream of [...this.#streams.values()])
-        if (!stream.widen(change))
-          throw new ConnectionError(ErrorCode.flowControl, "the window is too large");
     }
+  }
+
+  /** Once for all that has come: a client may change its mind a thousand times in one frame. */
+  #useStreamWindow(): void {
+    this.#streamWindowGrown = false;
+    for (const stream of [...this.#streams.values()])
+      if (!stream.widen(0)) throw new ConnectionError(ErrorCode.flowControl, "the window is too large");
   }
 
   #ping(flags: number, id: number, payload: Buffer): void {
@@ -389,6 +408,18 @@ export class Connection implements StreamHost {
     if (stream === undefined) return;
     this.sendReset(id, code);
     stream.closed();
+  }
+
+  /** A request goes on that is over: our doing, or the client has said itself that this was all (section 5.1). */
+  #unexpected(id: number): void {
+    if (!this.#cutShort.has(id)) this.sendReset(id, ErrorCode.streamClosed);
+  }
+
+  #cut(id: number): void {
+    this.#cutShort.add(id);
+    if (this.#cutShort.size <= MAX_CUT_SHORT) return;
+    const [oldest] = this.#cutShort;
+    this.#cutShort.delete(oldest as number);
   }
 
   // Outgoing
@@ -432,7 +463,7 @@ export class Connection implements StreamHost {
   };
 
   #flush(): void {
-    if (this.#writer.length === 0 || this.socket.destroyed) return;
+    if (this.#writer.length === 0 || this.#ended || this.socket.destroyed) return;
     if (this.#blocked) {
       if (this.#writer.length > MAX_UNREAD + WRITE_BYTES) this.socket.destroy();
       return;
@@ -456,8 +487,7 @@ export class Connection implements StreamHost {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#flush();
-    this.socket.end();
+    this.socket.end(this.#writer.take());
     setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
   }
 
@@ -478,22 +508,4 @@ function unpadded(payload: Buffer, least: number): Buffer {
   const end = payload.length - (payload[0] ?? payload.length);
   if (end < 1 + least) throw new ConnectionError(ErrorCode.protocol, "more padding than there is");
   return payload.subarray(1, end);
-}
-
-/** Sections 8.2 and 8.3, as far as somebody could be misled. What stands in :authority is nobody's affair here. */
-function wellFormed(fields: readonly Field[]): boolean {
-  let regular = false;
-  let method = 0;
-  let path = 0;
-  for (const [name] of fields) {
-    if (name.startsWith(":")) {
-      if (regular) return false;
-      if (name === ":method") method++;
-      else if (name === ":path") path++;
-    } else {
-      regular = true;
-      if (name === "connection" || !LOWER_CASE.test(name)) return false;
-    }
-  }
-  return method === 1 && path === 1;
 }

@@ -7,6 +7,8 @@ export interface StreamHost {
   readonly blocked: boolean;
   /** Bytes that a DATA frame may have now. */
   readonly room: number;
+  /** What the client lets every stream send, besides what it allows each. */
+  readonly streamWindow: number;
   sendFields(id: number, block: Buffer, end: boolean): void;
   sendData(id: number, bytes: Buffer, from: number, to: number): void;
   sendReset(id: number, code: number): void;
@@ -40,20 +42,24 @@ export class Stream {
   /** It is over, well or not; called once. */
   onClosed: () => void = () => {};
   readonly #host: StreamHost;
-  /** What the client lets us send. */
-  #window: number;
+  /** What the client lets this stream send beyond the window of every stream, less what was sent. */
+  #credit = 0;
   /** What it has sent since it was last allowed more, and how much that may be. Bytes. */
   #received = 0;
   readonly #allowance: number;
   #queue: Output[] = [];
   #over = false;
 
-  constructor(id: number, host: StreamHost, window: number, allowance: number, remoteEnded: boolean) {
+  constructor(id: number, host: StreamHost, allowance: number, remoteEnded: boolean) {
     this.id = id;
     this.remoteEnded = remoteEnded;
     this.#host = host;
-    this.#window = window;
     this.#allowance = allowance;
+  }
+
+  /** What the client lets us send; negative if it has changed its mind. */
+  get #window(): number {
+    return this.#host.streamWindow + this.#credit;
   }
 
   /** Parts of the response that have not left yet. */
@@ -77,7 +83,7 @@ export class Stream {
     if (this.#queue.length > 0 || host.blocked || length > host.room || length > this.#window)
       this.#enqueue(bytes, false, false);
     else {
-      this.#window -= length;
+      this.#credit -= length;
       host.sendData(this.id, bytes, 0, length);
     }
   }
@@ -105,9 +111,9 @@ export class Stream {
     else this.#allow();
   }
 
-  /** Lets us send more, or less; false if that is more than can be. */
+  /** Lets us send more; false if that is more than can be. */
   widen(bytes: number): boolean {
-    this.#window += bytes;
+    this.#credit += bytes;
     if (this.#window > MAX_WINDOW) return false;
     this.resume();
     return true;
@@ -121,7 +127,13 @@ export class Stream {
     this.onDrain();
   }
 
-  /** The client, or the connection, has ended it. */
+  /** The client does not want it any more. */
+  abandoned(): void {
+    this.remoteEnded = true;
+    this.closed();
+  }
+
+  /** It is ended, by whomever. */
   closed(): void {
     if (this.#over) return;
     this.#over = true;
@@ -148,10 +160,10 @@ export class Stream {
       return false;
     }
     if (output.fields) host.sendFields(this.id, output.bytes, output.end);
-    else if (length <= 0) return false;
+    else if (length <= 0 && left > 0) return false;
     else {
       host.sendData(this.id, output.bytes, output.sent, output.sent + length);
-      this.#window -= length;
+      this.#credit -= length;
       output.sent += length;
       if (length < left) return true;
     }
