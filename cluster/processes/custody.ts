@@ -6,19 +6,20 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program } from "../installation.ts";
+import { REAPER } from "./mark.ts";
 
 export class Custody {
-  /** The value of the variable that every process of the run has in its environment. */
+  /** The value of the variable that every process of the run has in its environment: 12 hexadecimal digits. */
   readonly mark: string;
   /** For whatever may be lost with the run. */
   readonly directory: string;
   readonly #reaper: ChildProcess;
 
   constructor() {
-    this.mark = randomBytes(8).toString("hex");
+    this.mark = randomBytes(6).toString("hex");
     this.directory = join(tmpdir(), `faultline-run-${this.mark}`);
     // Nobody else's signals shall reach it: Ctrl-C goes to all processes of a terminal.
-    this.#reaper = spawn(process.execPath, [program("cluster/processes/reaper"), this.mark, this.directory], {
+    this.#reaper = spawn(process.execPath, [program(REAPER), this.mark, this.directory], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",

@@ -3,6 +3,8 @@ import fs from "node:fs";
 import { pid } from "node:process";
 
 export const MARK = "FAULTLINE_RUN";
+/** The program that cleans up after a run. It is started with the mark, and does not bear it. */
+export const REAPER = "cluster/processes/reaper";
 
 /** Processes of this machine that bear the mark, the caller left out. */
 export function marked(mark: string): number[] {
@@ -10,14 +12,25 @@ export function marked(mark: string): number[] {
   return fs
     .readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== pid)
-    .filter((name) => environmentOf(name).includes(wanted))
+    .filter((name) => wordsOf(name, "environ").includes(wanted))
     .map(Number);
 }
 
+/** Whether the run with this mark has a reaper, which it has from its beginning until all is cleaned up. */
+export function isKept(mark: string): boolean {
+  return fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .some((name) => {
+      const words = wordsOf(name, "cmdline");
+      return words[1]?.includes(REAPER) === true && words[2] === mark;
+    });
+}
+
 /** Empty if it is over, or somebody else's. */
-function environmentOf(process: string): readonly string[] {
+function wordsOf(process: string, what: "environ" | "cmdline"): readonly string[] {
   try {
-    return fs.readFileSync(`/proc/${process}/environ`, "latin1").split("\0");
+    return fs.readFileSync(`/proc/${process}/${what}`, "latin1").split("\0");
   } catch {
     return [];
   }

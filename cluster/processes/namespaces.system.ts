@@ -2,15 +2,25 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Custody } from "./custody.ts";
+import { isKept, marked } from "./mark.ts";
 import { lacksNamespaces, Namespaces, removeAbandoned } from "./namespaces.ts";
 
 const missing = lacksNamespaces();
 if (missing !== undefined) console.warn(`SKIPPED: networks of namespaces, because ${missing}`);
 
-/** What of the machine must be the same afterwards. */
+/** What of the machine must be the same afterwards, but for what other runs have meanwhile. */
 function machine(): string {
+  return whole()
+    .split("\n")
+    .filter((line) => !/(?:fl|faultline)-[0-9a-f]{12}/.test(line))
+    .join("\n");
+}
+
+function whole(): string {
   const words = [
     ["ip", "-o", "addr"],
     ["ip", "route"],
@@ -24,8 +34,27 @@ function machine(): string {
     .replace(/valid_lft \d+sec|preferred_lft \d+sec/g, "");
 }
 
-/** This module, compiled: for a process of its own. */
-const BUILT = fileURLToPath(new URL("../../dist/cluster/processes/namespaces.js", import.meta.url));
+/** A module of this folder, compiled: for a process of its own. */
+const built = (module: string): string =>
+  JSON.stringify(fileURLToPath(new URL(`../../dist/cluster/processes/${module}.js`, import.meta.url)));
+/** Tells its mark, and makes a network. */
+const TESTER = `
+const { Custody } = await import(${built("custody")});
+const { Namespaces } = await import(${built("namespaces")});
+const custody = new Custody();
+console.log(custody.mark);
+await Namespaces.create(["n1", "n2", "n3"], custody.mark);
+console.log("done");
+setInterval(() => {}, 1000);`;
+/** Makes a network and dies. Who cleans up has been killed before, and cannot. */
+const ORPHAN = `
+const { Custody } = await import(${built("custody")});
+const { Namespaces } = await import(${built("namespaces")});
+const custody = new Custody();
+const fabric = await Namespaces.create(["n1"], custody.mark);
+(await import("node:child_process")).execFileSync("pkill", ["-KILL", "-P", String(process.pid)]);
+console.log(custody.mark, fabric.address("n1"));
+process.kill(process.pid, "SIGKILL");`;
 const NODES = ["n1", "n2", "n3"];
 const PORT = 7_000;
 /** Answers each line with itself. */
@@ -36,13 +65,15 @@ const ask = (address: string): string =>
 
 describe.skipIf(missing !== undefined)("a network of namespaces", () => {
   let before: string;
+  let custody: Custody;
   let fabric: Namespaces;
   const servers: ChildProcess[] = [];
 
   beforeAll(async () => {
     await removeAbandoned();
     before = machine();
-    fabric = await Namespaces.create(NODES, "test");
+    custody = new Custody();
+    fabric = await Namespaces.create(NODES, custody.mark);
     for (const node of NODES) {
       const [command, ...words] = fabric.inside(node, [process.execPath, "-e", ECHO]);
       const server = spawn(command as string, words, { stdio: ["ignore", "pipe", "inherit"] });
@@ -52,9 +83,11 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
   });
   afterAll(async () => {
     await fabric.close();
+    await custody.close();
     for (const server of servers.splice(0))
       if (server.exitCode === null && server.signalCode === null) await once(server, "close");
     expect(machine()).toBe(before);
+    expect(whole()).not.toContain(custody.mark);
   });
 
   async function reaches(from: string, to: string): Promise<boolean> {
@@ -107,25 +140,44 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
   });
 
   it("leaves other runs alone, and sweeps what a dead one left", async () => {
-    const other = await Namespaces.create(["n1"], "another");
+    const another = new Custody();
+    const other = await Namespaces.create(["n1"], another.mark);
     expect(other.address("n1")).not.toBe(fabric.address("n1"));
-    await other.close();
-    const orphan = spawn(
-      process.execPath,
-      [
-        "--input-type=module",
-        "-e",
-        `const { Namespaces } = await import(${JSON.stringify(BUILT)}); console.log((await Namespaces.create(["n1"], "another")).address("n1")); process.kill(process.pid, "SIGKILL")`,
-      ],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
-    const [address] = (await once(orphan.stdout, "data")) as [Buffer];
+    const orphan = spawn(process.execPath, ["--input-type=module", "-e", ORPHAN], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [told] = (await once(orphan.stdout, "data")) as [Buffer];
     await once(orphan, "close");
-    expect(execFileSync("ip", ["-o", "addr"], { encoding: "utf8" })).toContain(
-      address.toString().trim().replace(/\d+$/, "1/24"),
-    );
-    const later = await Namespaces.create(["n1"], "another");
-    await later.close();
+    const [mark, address] = told.toString().trim().split(" ") as [string, string];
+    expect(whole()).toContain(address.replace(/\d+$/, "1/24"));
+    await removeAbandoned();
+    expect(whole()).not.toContain(mark);
+    expect(whole()).toContain(another.mark);
+    await other.close();
+    await another.close();
     expect(await reaches("n1", "n2")).toBe(true);
+  });
+
+  it("leaves nothing when its tester is killed, at whatever moment", { timeout: 300_000 }, async () => {
+    // Until one has lived long enough to be done, in steps that are shorter than most of what is done in them.
+    for (let delay = 0, complete = false; !complete; delay += 20) {
+      const tester = spawn(process.execPath, ["--input-type=module", "-e", TESTER], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const lines = createInterface({ input: tester.stdout })[Symbol.asyncIterator]();
+      const mark = (await lines.next()).value as string;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      tester.kill("SIGKILL");
+      complete = (await lines.next()).value === "done";
+      // The reaper goes last.
+      while (isKept(mark)) await new Promise((resolve) => setTimeout(resolve, 5));
+      expect({
+        delay,
+        left: whole()
+          .split("\n")
+          .filter((line) => line.includes(mark)),
+      }).toEqual({ delay, left: [] });
+      expect(marked(mark)).toEqual([]);
+    }
   });
 });

@@ -3,8 +3,8 @@
  * run's own, where a firewall spoils the links. The tester joins by an interface of its own. Linux, as root.
  *
  * Nothing of the machine's is changed: its firewall and settings are not touched, and what is added, one interface and
- * some named namespaces, bears the number of the run. The number is drawn by creating the interface, which the kernel
- * lets only one do.
+ * some named namespaces, bears the run's mark from the moment it is there. So does every command that adds something:
+ * whoever kills the marked processes first, and removes what bears the mark then, leaves nothing.
  */
 import { execFile } from "node:child_process";
 import fs from "node:fs";
@@ -24,12 +24,18 @@ import {
   packetsOf,
   unable,
 } from "./firewall.ts";
+import { isKept, MARK } from "./mark.ts";
 
 const execute = promisify(execFile);
 
-/** Runs number N have the network 10.213.N.0/24, the interface faultline-N and namespaces faultline-N-…. */
-const RUNS = 256;
-const PREFIX = "faultline-";
+/** Networks of runs: 10.213.0.0/24 up to 10.213.255.0/24. */
+const NETWORKS = 256;
+/** Names of the tester's interface, of its other end until that is moved, and of namespaces; then comes the mark. */
+const NEAR = "fl-";
+const FAR = "fp-";
+const SPACE = "faultline-";
+/** Whose interface or namespace it is. */
+const OWN = /^(?:fl-|faultline-)([0-9a-f]{12})(?:-|$)/;
 /** So that a connection that was cut for long is used again soon after: half a minute of TCP's back-off would go by. */
 const LONGEST_RETRANSMISSION = { file: "/proc/sys/net/ipv4/tcp_rto_max_ms", value: "1000" };
 
@@ -45,8 +51,9 @@ function within(namespace: string): readonly string[] {
 }
 
 /** Rejects with what the command wrote to stderr. */
-async function run([command, ...words]: readonly string[], input?: string): Promise<string> {
-  const done = execute(command as string, words);
+async function run([command, ...words]: readonly string[], input?: string, mark?: string): Promise<string> {
+  const env = mark === undefined ? process.env : { ...process.env, [MARK]: mark };
+  const done = execute(command as string, words, { env });
   // A command that has ended by then says itself why.
   done.child.stdin?.on("error", () => {}).end(input ?? "");
   try {
@@ -74,11 +81,13 @@ export function lacksNamespaces(): string | undefined {
 
 export class Namespaces implements Fabric {
   readonly links: Links;
-  readonly #number: number;
+  readonly #mark: string;
   readonly #nodes: readonly NodeId[];
+  /** The third byte of its addresses. */
+  #network = 0;
 
-  private constructor(number: number, nodes: readonly NodeId[]) {
-    this.#number = number;
+  private constructor(mark: string, nodes: readonly NodeId[]) {
+    this.#mark = mark;
     this.#nodes = nodes;
     this.links = new FirewallLinks(this);
   }
@@ -86,7 +95,7 @@ export class Namespaces implements Fabric {
   /** Builds the network of the run with this mark. Rejects, with nothing left behind, if the machine does not let it. */
   static async create(nodes: readonly NodeId[], mark: string): Promise<Namespaces> {
     await removeAbandoned();
-    const fabric = new Namespaces(await draw(mark), nodes);
+    const fabric = new Namespaces(mark, nodes);
     try {
       await fabric.#build();
       return fabric;
@@ -99,7 +108,7 @@ export class Namespaces implements Fabric {
   address(node: NodeId): string {
     const index = this.#nodes.indexOf(node);
     if (index < 0) throw new Error(`no member is called ${node}`);
-    return `10.213.${this.#number}.${FIRST_MEMBER + index}`;
+    return `10.213.${this.#network}.${FIRST_MEMBER + index}`;
   }
 
   inside(node: NodeId, command: readonly string[]): readonly string[] {
@@ -108,61 +117,84 @@ export class Namespaces implements Fabric {
 
   /** Runs nft where the bridge is. */
   nft(words: readonly string[], text?: string): Promise<string> {
-    return run([...within(this.#switch), "nft", ...words], text);
+    return this.#run([...within(this.#switch), "nft", ...words], text);
   }
 
   /** Ends every connection between a member and an address, with a reset. Gives how many sockets that were. */
   async kill(node: NodeId, address: string): Promise<number> {
-    const gone = await run(this.inside(node, ["ss", "-K", "-H", "-t", "dst", address]));
+    const gone = await this.#run(this.inside(node, ["ss", "-K", "-H", "-t", "dst", address]));
     return gone.split("\n").filter((line) => line !== "").length;
   }
 
   /** The tester's own address. */
   get tester(): string {
-    return `10.213.${this.#number}.${TESTER}`;
+    return `10.213.${this.#network}.${TESTER}`;
   }
 
   async close(): Promise<void> {
-    await remove(this.#number);
+    await removeNamespaces(this.#mark);
   }
 
   get #switch(): string {
-    return `${PREFIX}${this.#number}-switch`;
+    return this.#namespace("switch");
   }
 
-  #namespace(node: NodeId): string {
-    return `${PREFIX}${this.#number}-${node}`;
+  #namespace(what: string): string {
+    return `${SPACE}${this.#mark}-${what}`;
+  }
+
+  #run(words: readonly string[], input?: string): Promise<string> {
+    return run(words, input, this.#mark);
   }
 
   async #build(): Promise<void> {
-    const number = this.#number;
     const bridge = this.#switch;
-    const network = `10.213.${number}`;
-    const lines = [
-      // The other end of the tester's interface was made in the machine's namespace: see draw.
-      `link set ${peerName(number)} netns ${bridge} name tester`,
-      `addr add ${network}.${TESTER}/24 dev ${PREFIX}${number}`,
-      `link set ${PREFIX}${number} up`,
+    const [near, far] = [NEAR + this.#mark, FAR + this.#mark];
+    await this.#run(["ip", "link", "add", near, "type", "veth", "peer", "name", far]);
+    await this.#run(["ip", "link", "set", near, "up"]);
+    await this.#drawNetwork(near);
+    for (const name of [bridge, ...this.#nodes.map((node) => this.#namespace(node))])
+      await this.#run(["ip", "netns", "add", name]);
+    const own = [
+      `link set ${far} netns ${bridge} name tester`,
+      `addr add ${this.tester}/24 dev ${near} noprefixroute`,
     ];
+    await this.#run(["ip", "-batch", "-"], own.join("\n"));
     const bridged = ["link add bridge type bridge", "link set bridge up", "link set tester master bridge up"];
-    await run(["ip", "netns", "add", bridge]);
-    for (const node of this.#nodes) await run(["ip", "netns", "add", this.#namespace(node)]);
-    await run(["ip", "-batch", "-"], lines.join("\n"));
     for (const node of this.#nodes)
       bridged.push(
         `link add ${node} type veth peer name eth0 netns ${this.#namespace(node)}`,
         `link set ${node} master bridge up`,
       );
-    await run(["ip", "-n", bridge, "-batch", "-"], bridged.join("\n"));
+    await this.#run(["ip", "-n", bridge, "-batch", "-"], bridged.join("\n"));
     await Promise.all(
       this.#nodes.map(async (node) => {
-        const own = ["link set lo up", `addr add ${this.address(node)}/24 dev eth0`, "link set eth0 up"];
-        await run(["ip", "-n", this.#namespace(node), "-batch", "-"], own.join("\n"));
+        const theirs = ["link set lo up", `addr add ${this.address(node)}/24 dev eth0`, "link set eth0 up"];
+        await this.#run(["ip", "-n", this.#namespace(node), "-batch", "-"], theirs.join("\n"));
         const { file, value } = LONGEST_RETRANSMISSION;
-        if (fs.existsSync(file)) await run(this.inside(node, ["sh", "-c", `echo ${value} > ${file}`]));
+        if (fs.existsSync(file)) await this.#run(this.inside(node, ["sh", "-c", `echo ${value} > ${file}`]));
       }),
     );
     await this.nft(["-f", "-"], emptyTable());
+  }
+
+  /** Draws a free network by adding its route, which the kernel lets only one do. */
+  async #drawNetwork(near: string): Promise<void> {
+    const taken = Object.values(networkInterfaces()).flatMap((addresses = []) =>
+      addresses.map(({ address }) => address),
+    );
+    for (let network = 0; network < NETWORKS; network++) {
+      if (taken.some((address) => address.startsWith(`10.213.${network}.`))) continue;
+      try {
+        await this.#run(["ip", "route", "add", `10.213.${network}.0/24`, "dev", near]);
+      } catch (error) {
+        if ((error as Error).message.includes("File exists")) continue;
+        throw error;
+      }
+      this.#network = network;
+      return;
+    }
+    throw new Error(`all ${NETWORKS} networks of 10.213.0.0/16 are in use`);
   }
 }
 
@@ -229,55 +261,10 @@ class FirewallLinks implements Links {
   }
 }
 
-/** Name of the far end of the tester's interface until it is moved. */
-function peerName(number: number): string {
-  return `faultline${number}p`;
-}
-
-/** Whose it is, so that a reaper, or a later run, knows what it may remove. It is the interface's alias. */
-interface Owner {
-  readonly mark: string;
-  readonly pid: number;
-  /** In clock ticks since the machine started: pids are used again. */
-  readonly started: string;
-}
-
-/** When a process started; undefined if there is none of that number. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
-}
-
-/** Draws a free number by creating its interface. */
-async function draw(mark: string): Promise<number> {
-  const taken = Object.values(networkInterfaces()).flatMap((addresses = []) =>
-    addresses.map(({ address }) => address),
-  );
-  const owner: Owner = { mark, pid: process.pid, started: startOf(process.pid) as string };
-  let refusal = "";
-  for (let number = 0; number < RUNS; number++) {
-    if (taken.some((address) => address.startsWith(`10.213.${number}.`))) continue;
-    const name = `${PREFIX}${number}`;
-    try {
-      await run(["ip", "link", "add", name, "type", "veth", "peer", "name", peerName(number)]);
-    } catch (error) {
-      refusal = (error as Error).message;
-      if (refusal.includes("File exists")) continue;
-      throw error;
-    }
-    await run(["ip", "link", "set", name, "alias", JSON.stringify(owner)]);
-    return number;
-  }
-  throw new Error(`all ${RUNS} networks of 10.213.0.0/16 are in use: ${refusal}`);
-}
-
-/** Ends what still runs in the namespaces of a run, and removes them and its interface. Does nothing twice. */
-async function remove(number: number): Promise<void> {
-  for (const name of namespacesOf(number)) {
+/** Ends what still runs in the namespaces of the run with this mark, and removes them and its interface. */
+export async function removeNamespaces(mark: string): Promise<void> {
+  if (lacksNamespaces() !== undefined) return;
+  for (const name of namespaces().filter((each) => each.startsWith(`${SPACE}${mark}-`))) {
     const pids = await run(["ip", "netns", "pids", name]).catch(() => "");
     for (const pid of pids.split("\n").filter((line) => line !== ""))
       try {
@@ -287,33 +274,19 @@ async function remove(number: number): Promise<void> {
       }
     await run(["ip", "netns", "del", name]).catch(() => undefined);
   }
-  await run(["ip", "link", "del", `${PREFIX}${number}`]).catch(() => undefined);
+  await run(["ip", "link", "del", NEAR + mark]).catch(() => undefined);
 }
 
-function namespacesOf(number: number): string[] {
-  if (!fs.existsSync("/run/netns")) return [];
-  return fs.readdirSync("/run/netns").filter((name) => name.startsWith(`${PREFIX}${number}-`));
-}
-
-/** Removes the networks of all runs of which `condition` holds. */
-async function removeWhere(condition: (owner: Owner) => boolean): Promise<void> {
-  const links = JSON.parse(await run(["ip", "-j", "link", "show", "type", "veth"])) as readonly {
-    readonly ifname?: string;
-    readonly ifalias?: string;
-  }[];
-  for (const { ifname = "", ifalias } of links) {
-    const number = /^faultline-(\d+)$/.exec(ifname)?.[1];
-    if (number !== undefined && ifalias !== undefined && condition(JSON.parse(ifalias) as Owner))
-      await remove(Number(number));
-  }
-}
-
-/** Removes what the run with this mark has. Does nothing where it can have nothing. */
-export async function removeNamespaces(mark: string): Promise<void> {
-  if (lacksNamespaces() === undefined) await removeWhere((owner) => owner.mark === mark);
-}
-
-/** Removes what runs have left of which neither the tester nor its reaper is there any more. */
+/** Removes what runs have left whose reaper is gone as well. */
 export async function removeAbandoned(): Promise<void> {
-  await removeWhere(({ pid, started }) => startOf(pid) !== started);
+  const marks = new Set<string>();
+  for (const name of [...namespaces(), ...fs.readdirSync("/sys/class/net")]) {
+    const mark = OWN.exec(name)?.[1];
+    if (mark !== undefined) marks.add(mark);
+  }
+  for (const mark of marks) if (!isKept(mark)) await removeNamespaces(mark);
+}
+
+function namespaces(): string[] {
+  return fs.existsSync("/run/netns") ? fs.readdirSync("/run/netns") : [];
 }

@@ -239,13 +239,12 @@ function markOf(tester: number): string | undefined {
 }
 
 const reaped = async (mark: string) => {
-  const networks = () => spawnSync("ip", ["link"], { encoding: "utf8" }).stdout;
-  while (
-    marked(mark).length > 0 ||
-    fs.existsSync(join(tmpdir(), `faultline-run-${mark}`)) ||
-    networks().includes(mark)
-  )
-    await new Promise((resolve) => setTimeout(resolve, 20));
+  const gone = () =>
+    marked(mark).length === 0 &&
+    ![tmpdir(), "/sys/class/net", "/run/netns"].some(
+      (directory) => fs.existsSync(directory) && fs.readdirSync(directory).join().includes(mark),
+    );
+  while (!gone()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
 describe("nothing is left behind", () => {
