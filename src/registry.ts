@@ -65,8 +65,9 @@ export function assemble(plan: Plan): Test<KvApi> {
   const place = lookUp("place", plan.place, places);
   lookUp("system", plan.system, systems);
   if (!place.systems.includes(plan.system)) {
+    const others = places.filter(({ systems: run }) => run.includes(plan.system));
     throw new UsageError(
-      `place ${place.name} cannot run ${plan.system}; it runs ${place.systems.join(", ")}`,
+      `place ${place.name} cannot run ${plan.system}, but only ${place.systems.join(", ")}; add ${others.map(({ name }) => `--place ${name}`).join(" or ")}`,
     );
   }
   const able = place.abilities(plan);
