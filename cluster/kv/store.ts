@@ -159,9 +159,9 @@ export class Store {
   /** 32 bits over the whole state, equal for equal states. Costs nothing: it is kept up to date. */
   hash(): number {
     const { revision, compactRevision, digest } = this.#versions;
-    const tables = [this.#leases.digest, this.#alarms.digest, this.#auth.digest];
-    const parts = [revision, compactRevision, digest, ...tables];
-    return hashOf(parts.reduce(mix, 0)) >>> 0;
+    const versions = mix(mix(mix(0, revision), compactRevision), digest);
+    const tables = mix(mix(mix(versions, this.#leases.digest), this.#alarms.digest), this.#auth.digest);
+    return hashOf(tables) >>> 0;
   }
 
   /** 32 bits over the key versions up to a revision, 0 for the newest; leases do not count. Linear in the store. */

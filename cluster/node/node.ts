@@ -5,7 +5,7 @@
  */
 import type { Nanos, NodeId } from "../../src/history/op.ts";
 import type { Disk, DiskError, NodeRuntime } from "../../src/runtime/runtime.ts";
-import { decodeCommand, encodeCommand } from "../kv/codec.ts";
+import { encodeCommand } from "../kv/codec.ts";
 import { type Applied, type Command, withoutRanges } from "../kv/command.ts";
 import { ErrRequestTooLarge, ErrTooManyRequests } from "../kv/errors.ts";
 import type { ResponseHeader, Revision } from "../kv/request.ts";
@@ -24,6 +24,7 @@ import type {
 } from "../raft/message.ts";
 import { createRaft } from "../raft/raft.ts";
 import { Deadlines } from "./deadlines.ts";
+import { commandOf } from "./entry-command.ts";
 import { LeaderRequests } from "./leader-requests.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Locks } from "./lock.ts";
@@ -482,6 +483,8 @@ export class Node {
         break;
       default:
         this.raft.step(message);
+        this.#scheduleIfDue();
+        return;
     }
     this.#schedule();
   }
@@ -530,6 +533,11 @@ export class Node {
     if (this.#scheduled || !this.#started) return;
     this.#scheduled = true;
     this.#runtime.defer(this.#pump);
+  }
+
+  /** After what gives raft something to do only now and then. */
+  #scheduleIfDue(): void {
+    if (this.raft.hasReady() || this.#proposals.waiting || this.#reads.waiting) this.#schedule();
   }
 
   readonly #pump = (): void => {
@@ -622,7 +630,8 @@ export class Node {
       } else this.#send(message);
     }
     this.raft.storageAppended(append.ack);
-    this.#schedule();
+    if (append.snapshot === undefined) this.#scheduleIfDue();
+    else this.#schedule();
   }
 
   // Application
@@ -650,13 +659,12 @@ export class Node {
   }
 
   #applyCommand(entry: Entry): void {
-    const body = proposalBody(entry.data);
-    const update = decodeUpdate(body);
+    const update = decodeUpdate(proposalBody(entry.data));
     if (update !== undefined) {
       this.#applyUpdate(entry, update);
       return;
     }
-    let command = decodeCommand(body);
+    let command = commandOf(entry);
     if (this.#options.bug === "txn-checked-by-one" && this.#proposals.find(entry.data) === undefined)
       command = withoutRanges(command);
     if (this.#options.bug === "lease-id-drawn-on-apply" && command.kind === "lease-grant")

@@ -99,6 +99,11 @@ export class Proposals<T> {
     return result.reason === "config-change-pending" ? result.reason : "refused";
   }
 
+  /** Whether `flush` has something to hand in. */
+  get waiting(): boolean {
+    return this.#unproposed.length > 0;
+  }
+
   /** Hands what waits to raft. To be called before raft's work is taken. */
   flush(): void {
     if (this.#unproposed.length === 0 || this.#raft.leader === 0) return;

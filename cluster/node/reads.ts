@@ -82,6 +82,11 @@ export class Reads {
     return read;
   }
 
+  /** Whether `flush` has something to ask. */
+  get waiting(): boolean {
+    return this.#open.length > 0;
+  }
+
   /** Puts the next question if none is under way. To be called before raft's work is taken. */
   flush(): void {
     if (this.#asked.length > 0 || this.#open.length === 0 || this.#raft.leader === 0) return;
