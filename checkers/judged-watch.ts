@@ -3,7 +3,8 @@ import type { Nanos } from "../src/history/op.ts";
 import { lowerBound } from "./bisect.ts";
 import type { Delays } from "./delays.ts";
 import { type Findings, who } from "./findings.ts";
-import { type Entry, type EventLog, type KeyRange, proof, witnessOf } from "./watch-log.ts";
+import { type Account, type Entry, proof, replaced, sameVersion, witnessOf } from "./watch-change.ts";
+import { type EventLog, isOf, type KeyRange } from "./watch-log.ts";
 import {
   describe,
   matches,
@@ -98,14 +99,15 @@ export class JudgedWatch {
     return `a watch of ${who(this.#operation)} was to reach revision ${until} and vouches only for those up to ${this.reached}`;
   }
 
-  hear(response: ObservedResponse, operation: WatchOperation): void {
+  /** `lead` tells of its events, if that is known: see WatchStream. */
+  hear(response: ObservedResponse, operation: WatchOperation, lead: Account | undefined): void {
     this.#operation = operation;
     switch (response.kind) {
       case "created":
         this.#first ??= response.revision + 1;
         break;
       case "events":
-        this.#judgeEvents(response);
+        this.#judgeEvents(response, lead);
         break;
       case "progress":
         this.#judgeBookmark(response.revision);
@@ -136,13 +138,16 @@ export class JudgedWatch {
     return `a watch of ${who(this.#operation)} on ${what} from ${start === 0 ? "now" : `revision ${start}`}`;
   }
 
-  #judgeEvents(response: ObservedResponse): void {
+  #judgeEvents(response: ObservedResponse, lead: Account | undefined): void {
     const before = this.#lastEvent;
     const continues = this.#unfinished;
+    const { events } = response;
     const time = this.#operation.invokeTime + response.at;
-    this.events += response.events.length;
-    let fresh = true;
-    for (const event of response.events) {
+    this.events += events.length;
+    let at = this.#follow(events, lead, time);
+    let fresh = at === 0;
+    for (; at < events.length; at++) {
+      const event = events[at] as ObservedEvent;
       const { revision } = event;
       if (this.#first !== undefined && revision < this.#first) this.#judgeEarly(event, this.#first);
       if (revision <= this.#lastBookmark) this.#judgeBehindBookmark(event);
@@ -158,6 +163,34 @@ export class JudgedWatch {
       this.#deliver(event, time);
     }
     this.#unfinished = response.fragment;
+  }
+
+  /**
+   * The common case: how many of the events are the very next changes in the log, one after another, with nothing
+   * told of them that is disputed.
+   */
+  #follow(events: readonly ObservedEvent[], lead: Account | undefined, time: Nanos): number {
+    if (lead === undefined || this.#from === undefined || this.#displaced.length > 0) return 0;
+    const least = Math.max(this.#first ?? 0, this.#lastBookmark + 1, this.#lastEvent + 1);
+    if (lead.entry.revision < least) return 0;
+    const { previous } = this.#request;
+    let followed = 0;
+    for (let account: Account | undefined = lead; followed < events.length; account = account.next) {
+      if (account === undefined) break;
+      const { entry } = account;
+      if (!entry.agreed || entry !== this.#changes[this.#next] || !this.#wants(entry)) break;
+      if ((account.event.previous !== undefined) !== (previous && entry.replaces)) break;
+      if (entry.revision > this.#lastEvent) {
+        if (this.#lastEvent >= this.#from) this.#beginning = false;
+        this.#group = this.#next;
+        this.#lastEvent = entry.revision;
+      }
+      this.#next++;
+      this.#judgeDelay(entry, time);
+      followed++;
+    }
+    if (followed > 0) this.#lastDelivered = events[followed - 1];
+    return followed;
   }
 
   /** Whether the same revision of the same key came before. */
@@ -223,10 +256,10 @@ export class JudgedWatch {
     displaced.length = 0;
   }
 
-  #wants({ rank, type }: Entry): boolean {
-    if (rank < this.#keys.low || rank >= this.#keys.high) return false;
+  #wants(entry: Entry): boolean {
+    if (!isOf(this.#keys, entry)) return false;
     const { filters } = this.#request;
-    return filters.length === 0 || !filters.includes(type === "put" ? "no-put" : "no-delete");
+    return filters.length === 0 || !filters.includes(entry.type === "put" ? "no-put" : "no-delete");
   }
 
   /** Goes on to the first change of `revision`; what was to be delivered before it is missing. */
@@ -359,10 +392,14 @@ export class JudgedWatch {
     if (event.type !== entry.type) this.#judgeFilter(event);
     this.#judgePrevious(event, entry);
     if (entry.hidden) this.#judgeHidden(entry);
-    const { write } = entry;
-    if (write === undefined) return;
-    if (neighbour !== undefined) this.#judgeOrder(entry, neighbour, write.completeIndex);
-    if (write.invokeIndex > this.#opened) this.#reference.delays.add(Math.max(0, time - write.completeTime));
+    if (entry.write !== undefined && neighbour !== undefined)
+      this.#judgeOrder(entry, neighbour, entry.write.completeIndex);
+    this.#judgeDelay(entry, time);
+  }
+
+  #judgeDelay({ write }: Entry, time: Nanos): void {
+    if (write !== undefined && write.invokeIndex > this.#opened)
+      this.#reference.delays.add(Math.max(0, time - write.completeTime));
   }
 
   /** Writes nobody saw must have come before this change, which was delivered. */
@@ -405,7 +442,6 @@ export class JudgedWatch {
 
   #judgePrevious(event: ObservedEvent, entry: Entry): void {
     const { previous } = event;
-    const { before } = entry;
     if (!this.#request.previous) {
       if (previous !== undefined)
         this.#add(
@@ -417,11 +453,10 @@ export class JudgedWatch {
         );
       return;
     }
-    const creates = before === undefined ? event.created === event.revision : before.type === "delete";
-    if (entry.hidden || (before === undefined && !creates)) return;
-    const expected = creates ? undefined : before;
+    const expected = replaced(entry, event);
+    if (expected === undefined) return;
     if (previous === undefined) {
-      if (expected === undefined) return;
+      if (expected === null) return;
       if (this.#reference.compactions.mayHideStateBefore(event.revision, this.#operation.completeIndex))
         return;
       this.#add(
@@ -433,19 +468,14 @@ export class JudgedWatch {
       );
       return;
     }
-    if (expected !== undefined && sameVersion(previous, expected)) return;
+    if (expected !== null && sameVersion(previous, expected)) return;
+    const { before } = entry;
     this.#add(
       "wrong previous value",
       "prevKV",
-      expected === undefined ? (before === undefined ? [] : [proof(before)]) : [proof(expected)],
+      before === undefined ? [] : [proof(before)],
       () =>
-        `${this.#self} got "${describe(event)}" of revision ${event.revision} with the previous value ${previous.value} (revision ${previous.revision}, version ${previous.version}); it was ${expected === undefined ? "none: the key did not exist" : `${expected.value} (revision ${expected.revision}, version ${expected.version})`}.`,
+        `${this.#self} got "${describe(event)}" of revision ${event.revision} with the previous value ${previous.value} (revision ${previous.revision}, version ${previous.version}); it was ${expected === null ? "none: the key did not exist" : `${expected.value} (revision ${expected.revision}, version ${expected.version})`}.`,
     );
   }
-}
-
-function sameVersion(previous: NonNullable<ObservedEvent["previous"]>, expected: Entry): boolean {
-  if (previous.revision !== expected.revision || previous.value !== expected.value) return false;
-  if (expected.version === 0) return true;
-  return previous.version === expected.version && previous.created === expected.created;
 }

@@ -10,6 +10,22 @@ import { lowerBound } from "./bisect.ts";
 import { type Findings, who } from "./findings.ts";
 import { visitPrecedents } from "./precedence.ts";
 import {
+  type Account,
+  type AcknowledgedWrite,
+  type Claim,
+  contradiction,
+  type Entry,
+  entryOf,
+  proof,
+  sameChange,
+  sameEvent,
+  sameValue,
+  settle,
+  toldBy,
+  type Write,
+  witnessOf,
+} from "./watch-change.ts";
+import {
   type Change,
   describe,
   matches,
@@ -19,25 +35,8 @@ import {
 } from "./watch-signature.ts";
 import { type Reader, readAbreast, type WatchStream } from "./watch-stream.ts";
 
-type Write = OperationOf<WatchSignature, "put" | "delete" | "txn">;
-type AcknowledgedWrite = Write & { readonly type: "ok" };
-
-/** Something said about a change, by one or more watches. */
-interface Claim {
-  readonly event: ObservedEvent;
-  readonly by: WatchOperation;
-  count: number;
-  /** Revision of the previous value that was last looked at; 0 for none. */
-  previous: number;
-}
-
-/** The changes of one revision. */
-interface Group {
-  readonly revision: number;
-  readonly entries: Entry[];
-  /** What a watch delivered after it the last time: most others do the same, and nobody needs to look it up. */
-  next: Group | undefined;
-}
+/** How many times as long as the log the lists of the ranges that are asked for may be, together. */
+const SHARES = 4;
 
 /** Positions in the sorted list of all keys: from `low` on, below `high`. */
 export interface KeyRange {
@@ -45,55 +44,31 @@ export interface KeyRange {
   readonly high: number;
 }
 
-/** One change of one key. */
-export interface Entry {
-  readonly key: string;
-  /** Position of the key in the sorted list of all keys. */
-  rank: number;
-  readonly revision: number;
-  type: "put" | "delete";
-  value: string;
-  /** 0 while no watch has told, and in a delete. */
-  created: number;
-  version: number;
-  /** Position among the changes of its revision, if the write that made them is known. */
-  readonly order: number | undefined;
-  readonly write: AcknowledgedWrite | undefined;
-  /** Different accounts of it by watches. */
-  readonly claims: Claim[];
-  /** The change of the same key before it. */
-  before: Entry | undefined;
-  /** Writes of unknown outcome that nobody saw must lie between `before` and this. */
-  hidden: boolean;
-}
-
-/** The completion that proves a change. */
-export function proof(entry: Entry): number {
-  return entry.write?.completeIndex ?? entry.claims[0]?.by.completeIndex ?? Number.POSITIVE_INFINITY;
-}
-
-/** Who knows of a change, in words. */
-export function witnessOf(entry: Entry): string {
-  if (entry.write !== undefined) return `acknowledged to ${who(entry.write)}`;
-  const claim = entry.claims[0];
-  return claim === undefined ? "seen by nobody" : `seen by ${who(claim.by)}`;
+export function isOf({ low, high }: KeyRange, { rank }: Entry): boolean {
+  return rank >= low && rank < high;
 }
 
 export class EventLog {
   readonly #findings: Findings;
   readonly #history: History<WatchSignature>;
-  readonly #revisions = new Map<number, Group>();
+  /** The changes of each revision. */
+  readonly #revisions = new Map<number, Entry[]>();
   /** Values somebody tried to put, with the attempt. */
   readonly #puts = new Map<string, Write>();
   /** Unknown writes per key that may have happened unseen. */
   readonly #openPuts = new Map<string, number>();
   readonly #openDeletes: { readonly key: string; readonly end: string }[] = [];
+  /** By number. */
+  readonly #accounts: (Account | undefined)[] = [undefined];
   /** Events whose previous value may be all that is left of a write of unknown outcome. */
-  readonly #previous: { readonly event: ObservedEvent; readonly by: WatchOperation }[] = [];
+  readonly #previous: Account[] = [];
   #entries: readonly Entry[] = [];
   #keys: readonly string[] = [];
   /** Of each key, by rank. */
   #byKey: readonly (readonly Entry[])[] = [];
+  /** Of ranges of keys that were asked for, and how many entries more may be listed there. */
+  readonly #shared = new Map<string, readonly Entry[]>();
+  #left = 0;
 
   constructor(history: History<WatchSignature>, watches: readonly WatchStream[], findings: Findings) {
     this.#history = history;
@@ -120,14 +95,30 @@ export class EventLog {
     return { low, high: range.end === "\0" ? this.#keys.length : rank(range.end) };
   }
 
-  /** All changes of these keys, and perhaps of others, by revision. */
-  changesOf({ low, high }: KeyRange): readonly Entry[] {
+  /** All changes of these keys, and perhaps of others, by revision. Watches of the same keys share the list. */
+  changesOf(keys: KeyRange): readonly Entry[] {
+    const { low, high } = keys;
     if (high <= low) return [];
-    return high === low + 1 ? (this.#byKey[low] as readonly Entry[]) : this.#entries;
+    if (high === low + 1) return this.#byKey[low] as readonly Entry[];
+    if (low === 0 && high === this.#keys.length) return this.#entries;
+    const name = `${low} ${high}`;
+    let shared = this.#shared.get(name);
+    if (shared === undefined) {
+      if (this.#left <= 0) return this.#entries;
+      shared = this.#entries.filter((entry) => isOf(keys, entry));
+      this.#left -= shared.length;
+      this.#shared.set(name, shared);
+    }
+    return shared;
+  }
+
+  /** Undefined for 0. */
+  account(number: number): Account | undefined {
+    return this.#accounts[number];
   }
 
   find(revision: number, key: string): Entry | undefined {
-    return this.#revisions.get(revision)?.entries.find((entry) => entry.key === key);
+    return this.#revisions.get(revision)?.find((entry) => entry.key === key);
   }
 
   #addWrites(): void {
@@ -137,7 +128,7 @@ export class EventLog {
     const effective = writes.filter((write) => effects(write).length > 0);
     for (const write of effective) {
       const { revision } = write.output;
-      const owner = this.#revisions.get(revision)?.entries[0]?.write;
+      const owner = this.#revisions.get(revision)?.[0]?.write;
       if (owner !== undefined) {
         this.#findings.add(
           "shared revision",
@@ -152,7 +143,7 @@ export class EventLog {
         const value = change.type === "put" ? change.value : "";
         return entryOf({ revision, key: change.key, type: change.type, value }, write, order);
       });
-      this.#revisions.set(revision, { revision, entries, next: undefined });
+      this.#revisions.set(revision, entries);
     }
     visitPrecedents(
       effective,
@@ -171,47 +162,55 @@ export class EventLog {
   }
 
   #claimsOf(watch: WatchStream): Reader {
-    let group: Group | undefined;
-    return watch.reader(({ events }, operation) => {
+    const { leads } = watch;
+    let last: Account | undefined;
+    return watch.reader(({ events }, operation, nth) => {
+      let lead: Account | undefined;
+      let linked = true;
       for (const event of events) {
-        if (group?.revision !== event.revision) group = this.#groupOf(event.revision, group);
-        this.#addClaim(group, event, operation);
+        let account = last?.next;
+        if (account !== undefined && (account.latest === event || sameEvent(account.latest, event))) {
+          account.latest = event;
+          account.count++;
+        } else {
+          account = this.#addAccount(event, operation);
+          if (last !== undefined) last.next ??= account;
+          if (lead !== undefined && last?.next !== account) linked = false;
+        }
+        lead ??= account;
+        last = account;
       }
+      if (linked && lead !== undefined) leads[nth] = lead.number;
     });
   }
 
-  #groupOf(revision: number, after?: Group): Group {
-    if (after?.next?.revision === revision) return after.next;
-    let group = this.#revisions.get(revision);
-    if (group === undefined) {
-      group = { revision, entries: [], next: undefined };
-      this.#revisions.set(revision, group);
+  #entriesOf(revision: number): Entry[] {
+    let entries = this.#revisions.get(revision);
+    if (entries === undefined) {
+      entries = [];
+      this.#revisions.set(revision, entries);
     }
-    if (after !== undefined) after.next = group;
-    return group;
+    return entries;
   }
 
-  #addClaim({ entries }: Group, event: ObservedEvent, by: WatchOperation): void {
-    // Mostly the first change of the revision, told as it was told before.
-    const first = entries[0];
-    const entry = first?.key === event.key ? first : this.#entryFor(entries, event, by);
-    if (entry === undefined) return;
-    const { claims } = entry;
-    let claim = claims[0];
-    if (claim === undefined || (claim.event !== event && !sameChange(claim.event, event)))
-      claim = claims.find((other) => sameChange(other.event, event));
-    if (claim === undefined) claims.push({ event, by, count: 1, previous: this.#notePrevious(event, by) });
-    else {
-      claim.count++;
-      if (event.previous !== undefined && event.previous.revision !== claim.previous)
-        claim.previous = this.#notePrevious(event, by);
+  /** Undefined if it cannot be true. */
+  #addAccount(event: ObservedEvent, by: WatchOperation): Account | undefined {
+    const entry = this.#entryFor(this.#entriesOf(event.revision), event, by);
+    if (entry === undefined) return undefined;
+    let claim = entry.claims.find((other) => sameChange(other.event, event));
+    if (claim === undefined) {
+      claim = { event, by, accounts: [] };
+      entry.claims.push(claim);
     }
-  }
-
-  #notePrevious(event: ObservedEvent, by: WatchOperation): number {
-    if (event.previous === undefined) return 0;
-    this.#previous.push({ event, by });
-    return event.previous.revision;
+    let account = claim.accounts.find((other) => sameEvent(other.event, event));
+    if (account === undefined) {
+      account = { number: this.#accounts.length, event, by, entry, latest: event, count: 0, next: undefined };
+      claim.accounts.push(account);
+      this.#accounts.push(account);
+      if (event.previous !== undefined) this.#previous.push(account);
+    }
+    account.count++;
+    return account;
   }
 
   #entryFor(entries: Entry[], event: ObservedEvent, by: WatchOperation): Entry | undefined {
@@ -231,9 +230,9 @@ export class EventLog {
     for (const { event, by } of this.#previous) {
       const { key, previous } = event;
       if (previous === undefined || this.#puts.get(previous.value)?.type !== "info") continue;
-      const entries = this.#revisions.get(previous.revision)?.entries;
+      const entries = this.#revisions.get(previous.revision);
       if (entries?.some((entry) => entry.write !== undefined || entry.key === key) === true) continue;
-      this.#addClaim(this.#groupOf(previous.revision), { type: "put", key, ...previous }, by);
+      this.#addAccount({ type: "put", key, ...previous }, by);
     }
   }
 
@@ -253,13 +252,14 @@ export class EventLog {
     const last = new Map<string, Entry>();
     this.#collectOpenWrites();
     for (const revision of revisions)
-      for (const entry of (this.#revisions.get(revision) as Group).entries) {
+      for (const entry of this.#revisions.get(revision) as Entry[]) {
         entry.before = last.get(entry.key);
         this.#choose(entry);
         last.set(entry.key, entry);
         all.push(entry);
       }
     this.#entries = all;
+    this.#left = SHARES * all.length;
     this.#rank([...last.keys()]);
     this.#judgeValues();
   }
@@ -277,7 +277,7 @@ export class EventLog {
 
   #collectOpenWrites(): void {
     const seen = new Set<string>();
-    for (const { entries } of this.#revisions.values())
+    for (const entries of this.#revisions.values())
       for (const entry of entries) {
         if (entry.write !== undefined) seen.add(entry.value);
         for (const { event } of entry.claims) seen.add(event.value);
@@ -302,7 +302,7 @@ export class EventLog {
       const agrees =
         entry.write === undefined || (claim.event.type === entry.type && sameValue(claim.event, entry));
       const rank = (agrees ? 4 : 0) + (this.#follows(claim.event, entry.before) === "next" ? 2 : 0);
-      if (rank > bestRank || (rank === bestRank && best !== undefined && claim.count > best.count)) {
+      if (rank > bestRank || (rank === bestRank && best !== undefined && toldBy(claim) > toldBy(best))) {
         best = claim;
         bestRank = rank;
       }
@@ -334,6 +334,7 @@ export class EventLog {
     }
     const follows = this.#follows(event, entry.before);
     entry.hidden = follows === "hidden";
+    settle(entry);
     if (follows !== "impossible") return;
     const { before } = entry;
     this.#findings.add(
@@ -422,28 +423,6 @@ function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function entryOf(
-  change: Pick<ObservedEvent, "key" | "revision" | "type" | "value">,
-  write: AcknowledgedWrite | undefined,
-  order: number | undefined,
-): Entry {
-  const { key, revision, type, value } = change;
-  return {
-    key,
-    rank: 0,
-    revision,
-    type,
-    value,
-    created: 0,
-    version: 0,
-    order,
-    write,
-    claims: [],
-    before: undefined,
-    hidden: false,
-  };
-}
-
 function changesOf(write: OperationOf<WatchSignature, "put" | "txn">): readonly Change[] {
   return write.f === "txn" ? write.input.changes : [{ type: "put", ...write.input }];
 }
@@ -454,19 +433,4 @@ function effects(write: AcknowledgedWrite): readonly Change[] {
   if (write.f === "put") return [{ type: "put", ...write.input }];
   const { deleted } = write.output;
   return write.input.changes.filter((change) => change.type === "put" || deleted.includes(change.key));
-}
-
-function sameValue(event: ObservedEvent, entry: Entry): boolean {
-  return event.type === "delete" || event.value === entry.value;
-}
-
-function sameChange(a: ObservedEvent, b: ObservedEvent): boolean {
-  if (a.type !== b.type) return false;
-  return a.type === "delete" || (a.value === b.value && a.created === b.created && a.version === b.version);
-}
-
-function contradiction(event: ObservedEvent, entry: Entry): "content" | "creation" | undefined {
-  if (event.type !== entry.type || !sameValue(event, entry)) return "content";
-  if (event.type === "delete" || entry.version === 0) return undefined;
-  return event.created === entry.created && event.version === entry.version ? undefined : "creation";
 }

@@ -11,6 +11,9 @@ export class WatchStream {
   readonly #told: { readonly responses: readonly ObservedResponse[]; readonly operation: WatchOperation }[] =
     [];
 
+  #leads = new Int32Array(0);
+  #length = 0;
+
   constructor(request: WatchRequest, opening: WatchOperation) {
     this.request = request;
     this.opening = opening;
@@ -19,11 +22,22 @@ export class WatchStream {
   /** Adds what an operation heard, in order. */
   add(responses: readonly ObservedResponse[], operation: WatchOperation): void {
     this.#told.push({ responses, operation });
+    this.#length += responses.length;
+  }
+
+  /**
+   * By response, once it has been read: what the log calls its first event, if those of the others follow from it,
+   * link by link; else 0.
+   */
+  get leads(): Int32Array {
+    if (this.#leads.length < this.#length) this.#leads = new Int32Array(this.#length);
+    return this.#leads;
   }
 
   /** Reads from the first response to the last, one call of the function returned after another. */
-  reader(hear: (response: ObservedResponse, operation: WatchOperation) => void): Reader {
+  reader(hear: (response: ObservedResponse, operation: WatchOperation, nth: number) => void): Reader {
     const told = this.#told;
+    let nth = 0;
     let part = 0;
     let at = 0;
     return (until) => {
@@ -33,7 +47,7 @@ export class WatchStream {
           const response = responses[at] as ObservedResponse;
           const first = response.events[0]?.revision ?? 0;
           if (first >= until) return first;
-          hear(response, operation);
+          hear(response, operation, nth++);
         }
       }
       return Number.POSITIVE_INFINITY;

@@ -28,7 +28,10 @@ export const watchChecker: Checker<WatchSignature> = {
     readAbreast(
       streams.map((stream, i) => {
         const watch = watches[i] as JudgedWatch;
-        return stream.reader((response, operation) => watch.hear(response, operation));
+        const { leads } = stream;
+        return stream.reader((response, operation, nth) =>
+          watch.hear(response, operation, log.account(leads[nth] as number)),
+        );
       }),
     );
     const counts = { watches: 0, events: 0, bookmarks: 0, compacted: 0 };
@@ -62,7 +65,15 @@ function streamsOf(history: History<WatchSignature>): readonly WatchStream[] {
     open.set(process, current);
     for (const [i, { responses }] of output.watches.entries()) current[i]?.add(responses, operation);
   }
-  return streams;
+  return streams.sort(byNode);
+}
+
+/** Those that follow one member, which may share what it sent, are read one after another. */
+function byNode(
+  { opening: { node: a = "" } }: WatchStream,
+  { opening: { node: b = "" } }: WatchStream,
+): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** What is known of compactions: which may have happened by when. */
