@@ -31,7 +31,7 @@ const loads: readonly Load[] = [
 ];
 const faults = ["partition", "kill", "pause", "clock"];
 /** Runs before anything is measured: a sweep of hundreds is nearly always warm. */
-const WARM_UP = 12;
+const WARM_UP = 40;
 const FIRST_SEED = 100;
 
 interface Sample {
