@@ -159,6 +159,17 @@ describe("the story says only what the data shows", () => {
     expect(told(found, "What the nodes believed")).toContain("no operation succeeded at nodes in term 1");
   });
 
+  it("of two leaders in one term, each is its own side", () => {
+    const found = story(
+      made(staleRead, deposed.replaceAll(/ 2$/gm, " 1"), [
+        invalid("linearizable", anomaly("stale read", [2, 3, 4, 5])),
+      ]),
+    );
+    expect(told(found, "What the nodes believed")).toContain(
+      "Meanwhile 1 operation succeeded at n1, and 1 operation succeeded at n2.",
+    );
+  });
+
   it("two leaders with whom the proof has nothing to do do not explain it", () => {
     const found = story(made(staleRead, deposed, [invalid("linearizable", anomaly("stale read", [2, 3]))]));
     expect(told(found, "In short")).toBe("");

@@ -10,7 +10,7 @@ import type { Nanos, NodeId } from "../src/history/op.ts";
 import type { FinishedRun } from "../src/store/run-directory.ts";
 import { type FaultSpan, tellSpan } from "./fault-spans.ts";
 import { gravity, invariant, meaning, promise } from "./glossary.ts";
-import { Beliefs, type DoubleReign, doubleReigns, type Reign } from "./leadership.ts";
+import { type Belief, Beliefs, type DoubleReign, doubleReigns, type Reign } from "./leadership.ts";
 import { at, counted, lasting, listed } from "./wording.ts";
 
 export interface Story {
@@ -156,7 +156,7 @@ function explained({ name, explanation }: Anomaly): string {
 
 /** Two leaders at once, and what their clients got meanwhile. */
 interface Rivals extends DoubleReign {
-  /** Successful operations at nodes that were in the term of either, and those nodes. */
+  /** Successful operations at nodes of either side, and those nodes. */
   readonly olderSide: Side;
   readonly newerSide: Side;
 }
@@ -171,19 +171,29 @@ function rivalsOf(told: Told): Rivals | undefined {
     .filter((pair) => pair.from <= told.until && pair.until >= told.from - SHORTLY)
     .sort((a, b) => distance(a, told) - distance(b, told) || a.from - b.from)[0];
   if (near === undefined) return undefined;
-  const side = (term: number): Side => {
+  const side = (reign: Reign): Side => {
     const nodes = new Set<NodeId>();
     let succeeded = 0;
     for (const { type, node, completeTime } of told.run.history.client) {
       if (type !== "ok" || node === undefined || completeTime < near.from || completeTime > near.until)
         continue;
-      if (told.beliefs.of(node, completeTime)?.term !== term) continue;
+      if (!isOnSide(reign, near, node, told.beliefs.of(node, completeTime))) continue;
       succeeded++;
       nodes.add(node);
     }
     return { succeeded, nodes: told.scene.nodes.filter((node) => nodes.has(node)) };
   };
-  return { ...near, olderSide: side(near.older.term), newerSide: side(near.newer.term) };
+  return { ...near, olderSide: side(near.older), newerSide: side(near.newer) };
+}
+
+/** Of two leaders in one term, nobody can tell whom the others follow: then a side is its leader alone. */
+function isOnSide(
+  reign: Reign,
+  { older, newer }: DoubleReign,
+  node: NodeId,
+  held: Belief | undefined,
+): boolean {
+  return held?.term === reign.term && (older.term !== newer.term || node === reign.node);
 }
 
 /**
@@ -194,11 +204,12 @@ function inShort({ scene, beliefs, witness }: Told, rivals: Rivals | undefined):
   if (rivals === undefined) return [];
   const { older, newer, olderSide, newerSide } = rivals;
   if (olderSide.succeeded === 0 || newerSide.succeeded === 0) return [];
-  const terms = new Set<number | undefined>();
-  for (const { type, node, completeTime } of witness) {
-    if (type === "ok" && node !== undefined) terms.add(beliefs.of(node, completeTime)?.term);
-  }
-  if (!terms.has(older.term) || !terms.has(newer.term)) return [];
+  const answered = (reign: Reign): boolean =>
+    witness.some(
+      ({ type, node, completeTime }) =>
+        type === "ok" && node !== undefined && isOnSide(reign, rivals, node, beliefs.of(node, completeTime)),
+    );
+  if (!answered(older) || !answered(newer)) return [];
   const cut = scene.spans.find(
     (span) =>
       span.from <= rivals.until &&
@@ -221,7 +232,7 @@ function believed(told: Told, rivals: Rivals | undefined): string[] {
     const { older, newer, olderSide, newerSide } = rivals;
     sentences.push(
       `Two nodes took themselves for the leader at the same time, for ${lasting(rivals.until - rivals.from)}: ${reignWords(older)}; ${reignWords(newer)}.`,
-      `Meanwhile ${sideWords(older.term, olderSide)}, and ${sideWords(newer.term, newerSide)}.`,
+      `Meanwhile ${sideWords(older, rivals, olderSide)}, and ${sideWords(newer, rivals, newerSide)}.`,
     );
     if (olderSide.succeeded > 0 && newerSide.succeeded > 0)
       sentences.push(
@@ -249,9 +260,13 @@ function believed(told: Told, rivals: Rivals | undefined): string[] {
   return sentences;
 }
 
-function sideWords(term: number, { succeeded, nodes }: Side): string {
-  return succeeded === 0
-    ? `no operation succeeded at nodes in term ${term}`
+function sideWords({ node, term }: Reign, { older, newer }: DoubleReign, { succeeded, nodes }: Side): string {
+  if (succeeded === 0)
+    return older.term === newer.term
+      ? `no operation succeeded at ${node}`
+      : `no operation succeeded at nodes in term ${term}`;
+  return older.term === newer.term
+    ? `${counted(succeeded, "operation")} succeeded at ${node}`
     : `${counted(succeeded, "operation")} succeeded at ${listed(nodes)}, in term ${term}`;
 }
 
