@@ -321,7 +321,7 @@ describe("docs/checkers.md", () => {
     liveness: ["checkers/liveness.ts", "src/runner/run.ts"],
     "raft-invariants": ["cluster/raft/violation.ts"],
     "ground-truth": ["cluster/simulated/ground-truth.ts"],
-    logs: ["cluster/processes/place.ts"],
+    logs: ["cluster/real/stage.ts"],
   };
 
   it.each(Object.entries(sources))("has the anomalies of %s, and no others", (checker, paths) => {

@@ -2,6 +2,7 @@
 
 export * from "../checkers/index.ts";
 export type { KvApi } from "../cluster/api.ts";
+export { dockerPlace } from "../cluster/docker/place.ts";
 export { processPlace } from "../cluster/processes/place.ts";
 export { simulated } from "../cluster/simulated/place.ts";
 export type { Control, Invocation, MemberSpec, Membership, Peer, System } from "../cluster/systems/system.ts";

@@ -51,6 +51,8 @@ export const DiskOptions = z.strictObject({
 export const EtcdOptions = z.strictObject({
   /** The program: a path, or a name to look for on the PATH. */
   binary: z.string().default("etcd"),
+  /** In containers, an image to run instead, which has `etcd` on its path. */
+  image: z.string().min(1).optional(),
   heartbeatMs: z.number().int().min(1).max(10_000).default(100),
   electionMs: z.number().int().min(5).max(50_000).default(1_000),
   snapshotCount: z.number().int().min(1).default(100_000),
@@ -60,6 +62,15 @@ export const EtcdOptions = z.strictObject({
   flags: z.array(z.string()).default([]),
 });
 export type EtcdOptions = z.infer<typeof EtcdOptions>;
+
+/** How containers are made, where members are containers. */
+export const DockerOptions = z.strictObject({
+  /**
+   * The image that those of members are built on. It needs Node, and nft and ss or else apt-get. By default
+   * node:22-slim, or where that can neither be found nor pulled, one made of this machine's own programs.
+   */
+  baseImage: z.string().min(1).optional(),
+});
 
 /** Faults that only members who speak by datagram can feel: a stream puts packets in order again. */
 export const datagramFaults: readonly string[] = ["duplicate", "reorder"];
@@ -108,6 +119,7 @@ export const Plan = z.strictObject({
   script: z.array(ScriptedCall).optional(),
   raftkv: RaftKvOptions.prefault({}),
   etcd: EtcdOptions.prefault({}),
+  docker: DockerOptions.prefault({}),
   network: NetworkOptions.prefault({}),
   disk: DiskOptions.prefault({}),
 });

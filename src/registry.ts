@@ -3,6 +3,7 @@ import { liveness } from "../checkers/liveness.ts";
 import { stats } from "../checkers/stats.ts";
 import type { KvApi } from "../cluster/api.ts";
 import { mutants } from "../cluster/bugs.ts";
+import { dockerPlace } from "../cluster/docker/place.ts";
 import { processPlace } from "../cluster/processes/place.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { systems } from "../cluster/systems/index.ts";
@@ -20,7 +21,7 @@ import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
 
-export const places: readonly Place<KvApi>[] = [simulated, processPlace(systems)];
+export const places: readonly Place<KvApi>[] = [simulated, processPlace(systems), dockerPlace(systems)];
 
 /** What judges every run, whatever its workload. */
 const everyRun: readonly Checker[] = [stats, liveness];
@@ -114,6 +115,27 @@ export function assemble(plan: Plan): Test<KvApi> {
     faults: chosen,
     checkers: checkersFor(plan),
   };
+}
+
+/**
+ * Which faults can strike a cluster of this plan, and which cannot, by what the machine lacks for them: "" stands for
+ * what the place never has. Throws UsageError if the plan's system cannot be run at the place at all.
+ */
+export function faultsFor(plan: Plan): {
+  readonly can: readonly string[];
+  readonly cannot: ReadonlyMap<string, readonly string[]>;
+} {
+  const place = lookUp("place", plan.place, places);
+  const able = place.abilities(plan);
+  const cannot = new Map<string, string[]>();
+  for (const fault of faults.filter((each) => !canStrike(each, able))) {
+    const missing = fault.needs.filter((ability) => !able.has(ability));
+    const reasons = missing.map((ability) => place.lacks?.(ability) ?? "");
+    // With one thing missing for good, no command helps.
+    const reason = reasons.includes("") ? "" : [...new Set(reasons)].join("; ");
+    cannot.set(reason, [...(cannot.get(reason) ?? []), fault.name]);
+  }
+  return { can: faults.filter((each) => canStrike(each, able)).map(({ name }) => name), cannot };
 }
 
 function canStrike({ needs }: Fault, able: ReadonlySet<Ability>): boolean {

@@ -110,12 +110,20 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "cluster/server/": ["cluster/", "src/plan.ts", "src/history/", "src/runtime/"],
   "cluster/installation.ts": ["src/plan.ts"],
   "cluster/systems/": ["cluster/", "src/plan.ts", "src/history/", "src/runtime/"],
+  "cluster/real/": ["cluster/systems/", "cluster/installation.ts", ...ports, "src/history/", "src/runtime/"],
   "cluster/processes/": [
+    "cluster/real/",
     "cluster/systems/",
     "cluster/installation.ts",
     ...ports,
     "src/history/",
-    "src/runtime/",
+  ],
+  "cluster/docker/": [
+    "cluster/real/",
+    "cluster/systems/",
+    "cluster/installation.ts",
+    ...ports,
+    "src/history/",
   ],
   "cluster/simulated/": ["cluster/", ...ports, "src/history/", "src/runtime/"],
   "reports/": [
@@ -154,7 +162,9 @@ const real = [
   "cluster/etcd/",
   "cluster/etcd-client/",
   "cluster/systems/",
+  "cluster/real/",
   "cluster/processes/",
+  "cluster/docker/",
   "cluster/installation.ts",
 ];
 
@@ -238,6 +248,9 @@ describe("the tree", () => {
       "src/cli/kv-main.ts",
       "src/cli/sweep-worker.ts",
       "cluster/processes/reaper.ts",
+      "cluster/docker/reaper.ts",
+      "cluster/docker/probe.ts",
+      "cluster/docker/dockerode.d.ts",
     ];
     const used = new Set(sources.flatMap((source) => source.imports));
     const dead = product.map(({ path }) => path).filter((path) => !used.has(path) && !entries.includes(path));

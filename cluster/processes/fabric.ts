@@ -1,4 +1,4 @@
-/** How members are connected with each other and with the tester. */
+/** How members that are processes are connected with each other and with the tester. */
 import type { Links } from "../../src/cluster.ts";
 import type { NodeId } from "../../src/history/op.ts";
 

@@ -1,56 +1,35 @@
 /** Real networks of namespaces: needs Linux, root, iproute2 and nftables. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Custody } from "./custody.ts";
-import { isKept, marked } from "./mark.ts";
+import { Custody } from "../real/custody.ts";
+import { isKept } from "../real/mark.ts";
+import { machine, machineWithoutRuns, tracesOf } from "../real/testdata/traces.ts";
 import { lacksNamespaces, Namespaces, removeAbandoned } from "./namespaces.ts";
 
 const missing = lacksNamespaces();
 if (missing !== undefined) console.warn(`SKIPPED: networks of namespaces, because ${missing}`);
 
-/** What of the machine must be the same afterwards, but for what other runs have meanwhile. */
-function machine(): string {
-  return whole()
-    .split("\n")
-    .filter((line) => !/(?:fl|faultline)-[0-9a-f]{12}/.test(line))
-    .join("\n");
-}
-
-function whole(): string {
-  const words = [
-    ["ip", "-o", "addr"],
-    ["ip", "route"],
-    ["ip", "netns"],
-    ["nft", "list", "ruleset"],
-    ["sysctl", "-a", "--pattern", "net.ipv4.(ip_forward|tcp_|conf.all)"],
-  ];
-  return words
-    .map(([command, ...rest]) => execFileSync(command as string, rest, { encoding: "utf8", stdio: "pipe" }))
-    .join("\n")
-    .replace(/valid_lft \d+sec|preferred_lft \d+sec/g, "");
-}
-
-/** A module of this folder, compiled: for a process of its own. */
+/** A module of `cluster`, compiled: for a process of its own. */
 const built = (module: string): string =>
-  JSON.stringify(fileURLToPath(new URL(`../../dist/cluster/processes/${module}.js`, import.meta.url)));
+  JSON.stringify(fileURLToPath(new URL(`../../dist/cluster/${module}.js`, import.meta.url)));
 /** Tells its mark, and makes a network. */
 const TESTER = `
-const { Custody } = await import(${built("custody")});
-const { Namespaces } = await import(${built("namespaces")});
-const custody = new Custody();
+const { Custody } = await import(${built("real/custody")});
+const { Namespaces } = await import(${built("processes/namespaces")});
+const custody = new Custody("cluster/processes/reaper");
 console.log(custody.mark);
 await Namespaces.create(["n1", "n2", "n3"], custody.mark);
 console.log("done");
 setInterval(() => {}, 1000);`;
 /** Makes a network and dies. Who cleans up has been killed before, and cannot. */
 const ORPHAN = `
-const { Custody } = await import(${built("custody")});
-const { Namespaces } = await import(${built("namespaces")});
-const custody = new Custody();
+const { Custody } = await import(${built("real/custody")});
+const { Namespaces } = await import(${built("processes/namespaces")});
+const custody = new Custody("cluster/processes/reaper");
 const fabric = await Namespaces.create(["n1"], custody.mark);
 (await import("node:child_process")).execFileSync("pkill", ["-KILL", "-P", String(process.pid)]);
 console.log(custody.mark, fabric.address("n1"));
@@ -71,8 +50,8 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
 
   beforeAll(async () => {
     await removeAbandoned();
-    before = machine();
-    custody = new Custody();
+    before = machineWithoutRuns();
+    custody = new Custody("cluster/processes/reaper");
     fabric = await Namespaces.create(NODES, custody.mark);
     for (const node of NODES) {
       const [command, ...words] = fabric.inside(node, [process.execPath, "-e", ECHO]);
@@ -86,8 +65,8 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
     await custody.close();
     for (const server of servers.splice(0))
       if (server.exitCode === null && server.signalCode === null) await once(server, "close");
-    expect(machine()).toBe(before);
-    expect(whole()).not.toContain(custody.mark);
+    expect(machineWithoutRuns()).toBe(before);
+    expect(tracesOf(custody.mark)).toEqual([]);
   });
 
   async function reaches(from: string, to: string): Promise<boolean> {
@@ -140,7 +119,7 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
   });
 
   it("leaves other runs alone, and sweeps what a dead one left", async () => {
-    const another = new Custody();
+    const another = new Custody("cluster/processes/reaper");
     const other = await Namespaces.create(["n1"], another.mark);
     expect(other.address("n1")).not.toBe(fabric.address("n1"));
     const orphan = spawn(process.execPath, ["--input-type=module", "-e", ORPHAN], {
@@ -149,10 +128,10 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
     const [told] = (await once(orphan.stdout, "data")) as [Buffer];
     await once(orphan, "close");
     const [mark, address] = told.toString().trim().split(" ") as [string, string];
-    expect(whole()).toContain(address.replace(/\d+$/, "1/24"));
+    expect(machine()).toContain(address.replace(/\d+$/, "1/24"));
     await removeAbandoned();
-    expect(whole()).not.toContain(mark);
-    expect(whole()).toContain(another.mark);
+    expect(machine()).not.toContain(mark);
+    expect(machine()).toContain(another.mark);
     await other.close();
     await another.close();
     expect(await reaches("n1", "n2")).toBe(true);
@@ -171,13 +150,7 @@ describe.skipIf(missing !== undefined)("a network of namespaces", () => {
       complete = (await lines.next()).value === "done";
       // The reaper goes last.
       while (isKept(mark)) await new Promise((resolve) => setTimeout(resolve, 5));
-      expect({
-        delay,
-        left: whole()
-          .split("\n")
-          .filter((line) => line.includes(mark)),
-      }).toEqual({ delay, left: [] });
-      expect(marked(mark)).toEqual([]);
+      expect({ delay, left: tracesOf(mark) }).toEqual({ delay, left: [] });
     }
   });
 });

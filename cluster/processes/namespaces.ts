@@ -9,22 +9,14 @@
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import { networkInterfaces } from "node:os";
-import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import type { LinkFault, LinkHandle, Links } from "../../src/cluster.ts";
-import type { Json, NodeId } from "../../src/history/op.ts";
+import type { Links } from "../../src/cluster.ts";
+import type { NodeId } from "../../src/history/op.ts";
+import { onPath } from "../installation.ts";
+import { Firewall } from "../real/firewall.ts";
+import { FirewallLinks, type Switch } from "../real/firewall-links.ts";
+import { isKept, MARK } from "../real/mark.ts";
 import type { Fabric } from "./fabric.ts";
-import {
-  type AddressPairs,
-  addFault,
-  askCounter,
-  emptyTable,
-  endFault,
-  forgetFault,
-  packetsOf,
-  unable,
-} from "./firewall.ts";
-import { isKept, MARK } from "./mark.ts";
 
 const execute = promisify(execFile);
 
@@ -38,8 +30,6 @@ const SPACE = "faultline-";
 const OWN = /^(?:fl-|faultline-)([0-9a-f]{12})(?:-|$)/;
 /** So that a connection that was cut for long is used again soon after: half a minute of TCP's back-off would go by. */
 const LONGEST_RETRANSMISSION = { file: "/proc/sys/net/ipv4/tcp_rto_max_ms", value: "1000" };
-
-const PATHS = (process.env.PATH ?? "").split(delimiter);
 
 /** Addresses within 10.213.N.0/24. */
 const TESTER = 1;
@@ -67,19 +57,19 @@ async function run([command, ...words]: readonly string[], input?: string, mark?
 /** Why this machine has no namespaces to offer; undefined if it has. */
 export function lacksNamespaces(): string | undefined {
   if (process.platform !== "linux") return "network namespaces are a feature of Linux";
-  if (process.getuid?.() !== 0) return "network namespaces need root";
+  if (process.getuid?.() !== 0) return "network namespaces need root: run it with sudo";
   for (const [tool, source] of [
     ["ip", "iproute2"],
     ["ss", "iproute2"],
     ["nft", "nftables"],
     ["nsenter", "util-linux"],
   ] as const)
-    if (!PATHS.some((path) => fs.existsSync(join(path, tool))))
-      return `the command ${tool} is missing: apt-get install ${source}`;
+    if (onPath(tool) === undefined) return `the command ${tool} is missing: apt-get install ${source}`;
   return undefined;
 }
 
-export class Namespaces implements Fabric {
+export class Namespaces implements Fabric, Switch {
+  readonly firewall = new Firewall("faultline");
   readonly links: Links;
   readonly #mark: string;
   readonly #nodes: readonly NodeId[];
@@ -115,18 +105,15 @@ export class Namespaces implements Fabric {
     return [...within(this.#namespace(node)), ...command];
   }
 
-  /** Runs nft where the bridge is. */
-  nft(words: readonly string[], text?: string): Promise<string> {
-    return this.#run([...within(this.#switch), "nft", ...words], text);
+  nft(words: readonly string[]): Promise<string> {
+    return this.#run([...within(this.#switch), "nft", ...words]);
   }
 
-  /** Ends every connection between a member and an address, with a reset. Gives how many sockets that were. */
-  async kill(node: NodeId, address: string): Promise<number> {
+  async reset(node: NodeId, address: string): Promise<number> {
     const gone = await this.#run(this.inside(node, ["ss", "-K", "-H", "-t", "dst", address]));
     return gone.split("\n").filter((line) => line !== "").length;
   }
 
-  /** The tester's own address. */
   get tester(): string {
     return `10.213.${this.#network}.${TESTER}`;
   }
@@ -175,7 +162,7 @@ export class Namespaces implements Fabric {
         if (fs.existsSync(file)) await this.#run(this.inside(node, ["sh", "-c", `echo ${value} > ${file}`]));
       }),
     );
-    await this.nft(["-f", "-"], emptyTable());
+    await this.nft([this.firewall.empty()]);
   }
 
   /** Draws a free network by adding its route, which the kernel lets only one do. */
@@ -195,69 +182,6 @@ export class Namespaces implements Fabric {
       return;
     }
     throw new Error(`all ${NETWORKS} networks of 10.213.0.0/16 are in use`);
-  }
-}
-
-class FirewallLinks implements Links {
-  readonly #fabric: Namespaces;
-  readonly #active: number[] = [];
-  #next = 1;
-  /** Changes one after the other: each names all faults that are in force. */
-  #turn: Promise<unknown> = Promise.resolve();
-
-  constructor(fabric: Namespaces) {
-    this.#fabric = fabric;
-  }
-
-  async spoil(
-    pairs: readonly (readonly [from: NodeId, to: NodeId])[],
-    fault: LinkFault,
-  ): Promise<LinkHandle> {
-    const cannot = unable(fault);
-    if (cannot !== undefined) throw new Error(`a firewall cannot do this to links: ${cannot}`);
-    if (pairs.length === 0) return { heal: async () => ({ dropped: 0 }) };
-    const id = this.#next++;
-    const addresses: AddressPairs = pairs.map(([from, to]) => [
-      this.#fabric.address(from),
-      this.#fabric.address(to),
-    ]);
-    await this.#change(async () => {
-      await this.#fabric.nft(["-f", "-"], addFault(id, addresses, fault, this.#active));
-      this.#active.push(id);
-    });
-    let healed: Promise<{ readonly dropped: number }> | undefined;
-    return {
-      heal: () => {
-        healed ??= this.#change(() => this.#heal(id)).catch((error: unknown) => {
-          healed = undefined;
-          throw error;
-        });
-        return healed;
-      },
-    };
-  }
-
-  async #heal(id: number): Promise<{ readonly dropped: number }> {
-    const others = this.#active.filter((other) => other !== id);
-    await this.#fabric.nft(["-f", "-"], endFault(others));
-    this.#active.splice(0, this.#active.length, ...others);
-    const dropped = packetsOf(await this.#fabric.nft(askCounter(id)));
-    await this.#fabric.nft(["-f", "-"], forgetFault(id));
-    return { dropped };
-  }
-
-  async reset(a: NodeId, b: NodeId): Promise<Json> {
-    return { sockets: await this.#fabric.kill(a, this.#fabric.address(b)) };
-  }
-
-  async resetClients(node: NodeId): Promise<Json> {
-    return { sockets: await this.#fabric.kill(node, this.#fabric.tester) };
-  }
-
-  #change<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done.catch(() => undefined);
-    return done;
   }
 }
 

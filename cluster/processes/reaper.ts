@@ -1,35 +1,5 @@
-/**
- * Who cleans up after a run, whatever becomes of the tester: a process of its own that waits for the end of its
- * standard input, which the tester holds open as long as it lives. Then it kills every process that bears the run's
- * mark, and removes the run's network and its private directory. Arguments: the mark, the directory.
- *
- * Processes bear the mark from their first instruction, so none can slip away between its start and being told of.
- */
-import fs from "node:fs";
-import { argv, kill, stdin } from "node:process";
-import { marked } from "./mark.ts";
+/** Who cleans up after a run whose members are processes. */
+import { reapAtTheEnd } from "../real/reap.ts";
 import { removeNamespaces } from "./namespaces.ts";
 
-/** Looks in a row that must find nobody: a process may be between its birth and its own environment. */
-const CLEAN_LOOKS = 3;
-const PAUSE_MS = 20;
-
-async function reap(mark: string, directory: string): Promise<void> {
-  for (let clean = 0; clean < CLEAN_LOOKS; ) {
-    const left = marked(mark);
-    clean = left.length === 0 ? clean + 1 : 0;
-    for (const process of left) {
-      try {
-        kill(process, "SIGKILL");
-      } catch {
-        // It was quicker.
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  }
-  await removeNamespaces(mark);
-  fs.rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
-}
-
-const [, , mark, directory] = argv as [string, string, string, string];
-stdin.once("end", () => void reap(mark, directory)).resume();
+reapAtTheEnd(removeNamespaces);

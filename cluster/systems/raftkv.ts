@@ -3,13 +3,15 @@ import { UsageError } from "../../src/plan.ts";
 import { MILLISECOND } from "../../src/runtime/runtime.ts";
 import type { KvApi } from "../api.ts";
 import { plantedBugs } from "../bugs.ts";
-import { program } from "../installation.ts";
+import { program, serverBundle } from "../installation.ts";
 import { EXPERIMENT, type Experiment } from "../server/experiment.ts";
 import { connect, EtcdControl, memberFlags } from "./etcd-members.ts";
 import type { System } from "./system.ts";
 
 /** `faultline kv` alone, which starts in half the time. */
 const SERVER = "src/cli/kv-main";
+/** Where an image has the same in one file. */
+const PACKED = "/opt/faultline/faultline-kv.mjs";
 /** Levels of pino: what comes after "error". */
 const FATAL = 60;
 /** How Node ends a process whose code has thrown. */
@@ -20,7 +22,6 @@ export const raftkv: System<KvApi> = {
   summary: "the Raft key-value store of this repository, with etcd's semantics",
   can: ["admin", "members"],
   check({ raftkv, bug }) {
-    program(SERVER);
     if (raftkv.peerTransport === "datagram")
       throw new UsageError(
         "raftkv.peerTransport: real members speak by streams; datagrams are simulated only",
@@ -31,11 +32,13 @@ export const raftkv: System<KvApi> = {
       );
   },
   electionTimeout: ({ raftkv: { tickMs, electionTicks } }) => 2 * tickMs * electionTicks * MILLISECOND,
+  program: () => [process.execPath, program(SERVER)],
+  packed: () => ({ command: ["node", PACKED], files: { [PACKED]: serverBundle() } }),
   invocation(member, { raftkv, bug }) {
     const { peerTransport: _, ...settings } = raftkv;
     const experiment: Experiment = { bug, raftkv: settings };
     return {
-      command: [process.execPath, program(SERVER), "start", ...memberFlags(member)],
+      words: ["start", ...memberFlags(member)],
       environment: { [EXPERIMENT]: JSON.stringify(experiment) },
     };
   },

@@ -22,9 +22,19 @@ export interface MemberSpec extends Peer {
   readonly founding: boolean;
 }
 
-/** What is run. The process is the member: it stays in the foreground, and logs to its standard output or error. */
-export interface Invocation {
+/** The program of a member in a container. */
+export interface Packed {
   readonly command: readonly string[];
+  /** An image that has the program; undefined for one with Node, to which `files` are added. */
+  readonly image?: string;
+  /** Files of this machine, by the absolute path that they have in the image. */
+  readonly files: { readonly [path: string]: string };
+}
+
+/** How a member is run. The process is the member: it stays in the foreground, and logs to its standard output or error. */
+export interface Invocation {
+  /** What follows the program. */
+  readonly words: readonly string[];
   /** Besides what the tester's own environment says. */
   readonly environment?: { readonly [name: string]: string };
 }
@@ -39,6 +49,10 @@ export interface System<Api> {
   check(plan: Plan): void;
   /** A time after which the members have surely begun an election, if they miss their leader. */
   electionTimeout(plan: Plan): Nanos;
+  /** The program of this machine: the first words of a member's command. */
+  program(plan: Plan): readonly string[];
+  /** The same for a container. Throws UsageError if something has to be made or installed first. */
+  packed(plan: Plan): Packed;
   /** The same each time that a member is started, so that it comes back as who it was. */
   invocation(member: MemberSpec, plan: Plan): Invocation;
   /** A client of its own for one member; nothing is sent yet. Each of its requests ends after `timeout`. */

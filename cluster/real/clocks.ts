@@ -135,7 +135,9 @@ function release(skew: Skew): void {
   skew.clock = undefined;
 }
 
-/** Whether the process is about to become another program, with a page of its own. */
+/** Programs that become the member, whose page of code is another. */
+const FORERUNNERS = /^(?:nsenter$|runc)/;
+
 function enters(pid: number): boolean {
-  return basename(fs.readlinkSync(`/proc/${pid}/exe`)) === "nsenter";
+  return FORERUNNERS.test(basename(fs.readlinkSync(`/proc/${pid}/exe`)));
 }

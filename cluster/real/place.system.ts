@@ -1,37 +1,48 @@
-/** The place of real processes, with both systems: what faults do there, and what is left of a run. */
+/** Places of real members, each with every system: what faults do there, and what is left of a run. */
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Clocks, Processes } from "../../src/cluster.ts";
-import type { Stage } from "../../src/place.ts";
+import type { Ability, Clocks, Processes } from "../../src/cluster.ts";
+import type { Place, Stage } from "../../src/place.ts";
 import { type PlanInput, parsePlan, UsageError } from "../../src/plan.ts";
 import { assemble } from "../../src/registry.ts";
 import { run } from "../../src/runner/run.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { KvApi } from "../api.ts";
+import { dockerPlace, lacksDocker } from "../docker/place.ts";
 import { program } from "../installation.ts";
+import { processPlace } from "../processes/place.ts";
 import { inspect } from "../server/inspect.ts";
 import { systems } from "../systems/index.ts";
-import { lacksClocks } from "./clocks.ts";
-import { marked } from "./mark.ts";
-import { lacksNamespaces } from "./namespaces.ts";
-import { processPlace } from "./place.ts";
+import { isKept } from "./mark.ts";
+import { machineWithoutRuns, tracesOf, wallClock } from "./testdata/traces.ts";
 
 const home = fs.mkdtempSync(join(tmpdir(), "faultline-place-"));
 afterAll(() => fs.rmSync(home, { recursive: true }));
 
-const place = processPlace(systems);
-const base: PlanInput = { place: "processes", nodes: 3, faults: [], seed: 1 };
+const all = [processPlace(systems), dockerPlace(systems)];
+const withoutDocker = lacksDocker();
+if (withoutDocker !== undefined) console.warn(`SKIPPED: place docker, because ${withoutDocker}`);
+const places = all.filter(({ name }) => name !== "docker" || withoutDocker === undefined);
+// One that is left out is counted as skipped.
+it.skipIf(withoutDocker !== undefined)("place docker can be tested", () => expect(places).toHaveLength(2));
 
-describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (system) => {
-  const logs = join(home, system);
+/** What not every machine has for its members. */
+const ABILITIES: readonly Ability[] = ["links", "clocks"];
+const base: PlanInput = { nodes: 3, faults: [], seed: 1 };
+const combinations = places.flatMap((place) => systems.map((system) => ({ place, system: system.name })));
+
+describe.each(combinations)("$system at place $place.name", { timeout: 120_000 }, ({ place, system }) => {
+  const logs = join(home, `${place.name}-${system}`);
+  const links = place.lacks?.("links");
+  const clocks = place.lacks?.("clocks");
   let stage: Stage<KvApi>;
   let processes: Processes;
 
   beforeAll(async () => {
-    const plan = parsePlan({ ...base, system });
+    const plan = parsePlan({ ...base, place: place.name, system });
     expect([...place.abilities(plan)]).toContain("processes");
     stage = await place.boot(plan, { messages: false, remains: logs });
     processes = stage.cluster.can.processes as Processes;
@@ -111,7 +122,7 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
     expect(await read("n3", "before")).toBe("n3 was new");
   });
 
-  it.skipIf(lacksNamespaces() !== undefined)("is alone while its links are cut, and not after", async () => {
+  it.skipIf(links !== undefined)("is alone while its links are cut, and not after", async () => {
     const [leader = "n1"] = await stage.cluster.leaders();
     const others = stage.cluster.nodes.filter((node) => node !== leader);
     const pairs = others.flatMap((other) => [[leader, other] as const, [other, leader] as const]);
@@ -124,8 +135,8 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
     while ((await read(leader, "alone")) !== "written by a majority") await timer(100 * MILLISECOND);
   });
 
-  it.skipIf(lacksClocks() !== undefined)("has a clock of its own, in all its lives", async () => {
-    const clocks = stage.cluster.can.clocks as Clocks;
+  it.skipIf(clocks !== undefined)("has a clock of its own, in all its lives", async () => {
+    const moving = stage.cluster.can.clocks as Clocks;
     const { pid } = (await processes.start("n1")) as { readonly pid: number };
     const words = fs.readFileSync(`/proc/${pid}/cmdline`, "latin1");
     const url = /http:\/\/[\d.]+:2379/.exec(words)?.[0];
@@ -137,14 +148,14 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
     const moved = async (by: number) => {
       while (Math.abs((await ahead()) - by) > 60_000) await timer(50 * MILLISECOND);
     };
-    await clocks.jump("n1", 3_600 * SECOND);
+    await moving.jump("n1", 3_600 * SECOND);
     await moved(3_600_000);
     await processes.kill("n1");
     await processes.start("n1");
     await stage.cluster.ready(["n1"]);
     await moved(3_600_000);
-    expect(await clocks.offset("n1")).toBe(3_600 * SECOND);
-    await clocks.reset("n1");
+    expect(await moving.offset("n1")).toBe(3_600 * SECOND);
+    await moving.reset("n1");
     await moved(0);
   });
 
@@ -176,17 +187,22 @@ describe.each(["raftkv", "etcd"])("%s as processes", { timeout: 120_000 }, (syst
   });
 });
 
-const missing = [lacksNamespaces(), lacksClocks()].filter((reason) => reason !== undefined);
+const missing = places
+  .flatMap((place) => ABILITIES.map((ability) => place.lacks?.(ability)))
+  .filter((reason) => reason !== undefined);
 if (missing.length > 0) console.warn(`SKIPPED: faults of links or clocks, because ${missing.join("; ")}`);
-const STRIKING = missing.length > 0 ? ["kill", "pause"] : ["kill", "pause", "partition", "loss", "clock"];
 
-describe.each(["raftkv", "etcd"])("a whole run of %s", (system) => {
-  it.each(["register", "watch", "lock", "kv"])("of %s holds under faults that bite", async (workload) => {
+describe.each(combinations)("a whole run of $system at place $place.name", ({ place, system }) => {
+  // What differs between places is the same for all workloads.
+  const played = place.name === "processes" ? ["register", "watch", "lock", "kv"] : ["register", "lock"];
+
+  it.each(played)("of %s holds under faults that bite", async (workload) => {
     const plan = parsePlan({
       ...base,
+      place: place.name,
       system,
       workload,
-      faults: STRIKING,
+      faults: missing.length > 0 ? ["kill", "pause"] : ["kill", "pause", "partition", "loss", "clock"],
       faultInterval: 2,
       duration: 8,
     });
@@ -201,7 +217,7 @@ describe.each(["raftkv", "etcd"])("a whole run of %s", (system) => {
   });
 });
 
-describe("what a real run cannot have", () => {
+describe.each(places)("what a run at place $name cannot have", ({ name }) => {
   it.each<[PlanInput, RegExp]>([
     [
       { faults: ["disk-full"] },
@@ -216,15 +232,15 @@ describe("what a real run cannot have", () => {
     [{ system: "etcd", etcd: { binary: "true" } }, /no etcd/],
     [{ raftkv: { peerTransport: "datagram" } }, /peerTransport/],
   ])("is refused before anything starts: %o", (input, message) => {
-    const attempt = () => assemble(parsePlan({ ...base, ...input }));
+    const attempt = () => assemble(parsePlan({ ...base, place: name, ...input }));
     expect(attempt).toThrow(UsageError);
     expect(attempt).toThrow(message);
   });
 });
 
-it("a planted bug is found on real processes", async () => {
-  const plan = parsePlan({ ...base, workload: "bank", bug: "txn-sees-own-puts", duration: 10 });
-  const remains = join(home, "found");
+it.each(places)("a planted bug is found at place $name", async ({ name }) => {
+  const plan = parsePlan({ ...base, place: name, workload: "bank", bug: "txn-sees-own-puts", duration: 10 });
+  const remains = join(home, `found-${name}`);
   const { result } = await run(assemble(plan), { record: () => {}, messages: false, remains });
   const found = result.verdicts.filter(({ validity }) => validity === "invalid");
   expect(found.map(({ checker }) => checker)).toContain("bank");
@@ -232,59 +248,75 @@ it("a planted bug is found on real processes", async () => {
   expect(inspect(join(remains, "n1"))).toMatchObject({ damage: undefined });
 });
 
-/** Processes of the run whose tester this is, by the mark that its reaper was given. */
+/** The mark of the run whose tester this is: its reaper was given it. */
 function markOf(tester: number): string | undefined {
   const children = spawnSync("pgrep", ["-P", String(tester), "-a"], { encoding: "utf8" }).stdout;
-  return /cluster\/processes\/reaper\.js (\w+) /.exec(children)?.[1];
+  return /\/reaper\.js (\w+) /.exec(children)?.[1];
 }
 
-const reaped = async (mark: string) => {
-  const gone = () =>
-    marked(mark).length === 0 &&
-    ![tmpdir(), "/sys/class/net", "/run/netns"].some(
-      (directory) => fs.existsSync(directory) && fs.readdirSync(directory).join().includes(mark),
-    );
-  while (!gone()) await new Promise((resolve) => setTimeout(resolve, 20));
-};
+describe.each(places)("nothing is left behind at place $name", ({ name }) => {
+  const words = ["run", "--place", name, "-w", "register", "-f", "pause,partition", "--fault-interval", "1s"];
+  const sizes = ["-n", "3", "-d", "60s"];
+  let before: string;
+  let clock: number;
 
-describe("nothing is left behind", () => {
-  const words = ["run", "--place", "processes", "-w", "register", "-f", "pause", "-n", "3", "-d", "60s"];
+  beforeAll(() => {
+    before = machineWithoutRuns();
+    clock = wallClock();
+  });
+  afterAll(() => {
+    expect(machineWithoutRuns()).toBe(before);
+    expect(Math.abs(wallClock() - clock)).toBeLessThan(1_000);
+  });
 
-  // Before the members are started, while they are, and with some of them frozen.
-  it.each([0, 100, 400, 1500, 8000])(
+  async function tester() {
+    const child = spawn(process.execPath, [program("src/cli/main"), ...words, ...sizes], {
+      cwd: home,
+      stdio: "ignore",
+    });
+    let mark: string | undefined;
+    while (mark === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      mark = markOf(child.pid as number);
+    }
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const reaped = async (): Promise<void> => {
+      while (isKept(mark)) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    return { child, mark, ended, reaped };
+  }
+
+  // Before the members are started, while they are, and with some of them frozen and cut off.
+  it.each([0, 100, 400, 1000, 1500, 2000, 3000, 8000])(
     "by a tester that is killed %d ms after it has a reaper",
     async (delay) => {
-      const tester = spawn(process.execPath, [program("src/cli/main"), ...words], {
-        cwd: home,
-        stdio: "ignore",
-      });
-      const pid = tester.pid as number;
-      let mark = markOf(pid);
-      while (mark === undefined) {
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        mark = markOf(pid);
-      }
+      const { child, mark, ended, reaped } = await tester();
       await new Promise((resolve) => setTimeout(resolve, delay));
-      const ended = new Promise((resolve) => tester.once("exit", resolve));
-      tester.kill("SIGKILL");
+      child.kill("SIGKILL");
       await ended;
-      await reaped(mark);
-      expect(marked(mark)).toEqual([]);
+      await reaped();
+      expect(tracesOf(mark)).toEqual([]);
     },
   );
 
   it("by one that is told to end", async () => {
-    const tester = spawn(process.execPath, [program("src/cli/main"), ...words], {
-      cwd: home,
-      stdio: "ignore",
-    });
-    const pid = tester.pid as number;
-    while (markOf(pid) === undefined || marked(markOf(pid) as string).length < 3)
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    const mark = markOf(pid) as string;
-    const ended = new Promise((resolve) => tester.once("exit", resolve));
-    tester.kill("SIGTERM");
+    const { child, mark, ended, reaped } = await tester();
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    child.kill("SIGTERM");
     expect(await ended).toBe(143);
-    await reaped(mark);
+    await reaped();
+    expect(tracesOf(mark)).toEqual([]);
+  });
+
+  it("of a cluster beside another, which is not disturbed", async () => {
+    const place = places.find((each) => each.name === name) as Place<KvApi>;
+    const plan = parsePlan({ ...base, place: name, nodes: 1 });
+    const watch = (directory: string) => ({ messages: false, remains: join(home, name + directory) });
+    const [one, two] = await Promise.all([place.boot(plan, watch("one")), place.boot(plan, watch("two"))]);
+    await two.close(false);
+    const api = one.cluster.api("n1");
+    await api.request({ kind: "put", key: "still", value: "here" });
+    api.close();
+    await one.close(false);
   });
 });

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { addFault, endFault, forgetFault, packetsOf, unable } from "./firewall.ts";
+import { Firewall, packetsOf, unable } from "./firewall.ts";
 
+const firewall = new Firewall("faultline");
 const pairs = [
   ["10.0.0.1", "10.0.0.2"],
   ["10.0.0.2", "10.0.0.1"],
@@ -9,7 +10,7 @@ const pairs = [
 
 describe("the rules of a fault", () => {
   it("drop what a cut link carries, and count it", () => {
-    expect(addFault(3, pairs, { cut: true }, [1]).split("\n")).toEqual([
+    expect(firewall.add(3, pairs, { cut: true }, [1]).split("\n")).toEqual([
       "add counter bridge faultline dropped-3",
       "add chain bridge faultline fault-3",
       "add rule bridge faultline fault-3 ip saddr . ip daddr { 10.0.0.1 . 10.0.0.2, 10.0.0.2 . 10.0.0.1 } counter name dropped-3 drop",
@@ -21,7 +22,8 @@ describe("the rules of a fault", () => {
   });
 
   it("limit each direction of each link by itself", () => {
-    const rules = addFault(1, pairs, { rate: 20 }, [])
+    const rules = firewall
+      .add(1, pairs, { rate: 20 }, [])
       .split("\n")
       .filter((line) => line.includes("limit"));
     expect(rules).toHaveLength(2);
@@ -31,7 +33,7 @@ describe("the rules of a fault", () => {
   it("lose the share that was asked for, out of a million, from nothing to all", () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (loss) => {
-        const text = addFault(1, pairs, { loss }, []);
+        const text = firewall.add(1, pairs, { loss }, []);
         const most = /numgen random mod 1000000 <= (\d+) /.exec(text)?.[1];
         const lost = most === undefined ? 0 : Number(most) + 1;
         expect(lost).toBeLessThanOrEqual(1_000_000);
@@ -42,10 +44,10 @@ describe("the rules of a fault", () => {
 });
 
 it("a fault that ended is jumped to no more, and others still are", () => {
-  expect(endFault([1, 4])).toBe(
+  expect(firewall.leave([1, 4])).toBe(
     "flush chain bridge faultline forward\nadd rule bridge faultline forward jump fault-1\nadd rule bridge faultline forward jump fault-4\n",
   );
-  expect(forgetFault(2)).toBe(
+  expect(firewall.forget(2)).toBe(
     "delete chain bridge faultline fault-2\ndelete counter bridge faultline dropped-2\n",
   );
 });

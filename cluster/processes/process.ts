@@ -1,9 +1,10 @@
-/** One member: a process that is started, killed, frozen and thawed, and what it has logged. */
-import { type ChildProcess, spawn } from "node:child_process";
+/** A member that is a process of this machine. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import type { Json } from "../../src/history/op.ts";
-import type { Invocation } from "../systems/system.ts";
-import { MARK } from "./mark.ts";
+import type { Member, MemberOptions } from "../real/machines.ts";
+import { MARK } from "../real/mark.ts";
+import type { MemberSpec } from "../systems/system.ts";
 
 /** How long a member may take to end when it is asked to. */
 const FAREWELL_MS = 10_000;
@@ -12,15 +13,16 @@ const FREEZE_MS = 5_000;
 /** What would change a member behind the plan's back. */
 const FOREIGN = /^(?:ETCD|FAULTLINE)_/;
 
-export interface MemberOptions {
-  readonly mark: string;
-  /** A file that everything it says is appended to. */
-  readonly log: string;
-  /** It ended, and nobody had told it to. `how` is its exit code or signal. */
-  readonly ended: (how: number | string) => void;
+/** What is started. */
+export interface Launch {
+  readonly command: readonly string[];
+  readonly environment: { readonly [name: string]: string };
 }
 
-export class Member {
+export class ProcessMember implements Member {
+  readonly #mark: string;
+  readonly #directory: string;
+  readonly #launch: (spec: MemberSpec) => Launch;
   readonly #options: MemberOptions;
   #process: ChildProcess | undefined;
   #exit: Promise<void> = Promise.resolve();
@@ -28,7 +30,10 @@ export class Member {
   #paused = false;
   #incarnations = 0;
 
-  constructor(options: MemberOptions) {
+  constructor(mark: string, directory: string, launch: (spec: MemberSpec) => Launch, options: MemberOptions) {
+    this.#mark = mark;
+    this.#directory = directory;
+    this.#launch = launch;
     this.#options = options;
   }
 
@@ -37,25 +42,23 @@ export class Member {
     return this.#paused ? "paused" : "running";
   }
 
-  /** Undefined while there is no process. */
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** Does nothing to a live one. */
-  start({ command, environment = {} }: Invocation): Json {
-    if (this.#process === undefined) this.#spawn(command, environment);
+  async start(spec: MemberSpec): Promise<Json> {
+    if (this.#process === undefined) this.#spawn(this.#launch(spec));
     return { pid: this.#process?.pid ?? null, incarnation: this.#incarnations };
   }
 
-  #spawn([file, ...words]: readonly string[], environment: NonNullable<Invocation["environment"]>): void {
+  #spawn({ command: [file, ...words], environment }: Launch): void {
     const own = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
     const log = fs.openSync(this.#options.log, "a");
     // A group of its own: the terminal's Ctrl-C is for the tester.
     const child = spawn(file as string, words, {
       detached: true,
       stdio: ["ignore", log, log],
-      env: { ...Object.fromEntries(own), ...environment, [MARK]: this.#options.mark },
+      env: { ...Object.fromEntries(own), ...environment, [MARK]: this.#mark },
     });
     fs.closeSync(log);
     this.#process = child;
@@ -74,7 +77,6 @@ export class Member {
     });
   }
 
-  /** Ends it at once. Resolves when it is gone. */
   async kill(): Promise<Json> {
     const pid = this.#process?.pid;
     if (pid === undefined) return "was not running";
@@ -84,7 +86,6 @@ export class Member {
     return { pid, signal: "SIGKILL" };
   }
 
-  /** Asks it to end, and kills it if it does not. */
   async stop(): Promise<Json> {
     const pid = this.#process?.pid;
     if (pid === undefined) return "was not running";
@@ -99,7 +100,6 @@ export class Member {
     return deaf ? this.kill() : { pid, signal: "SIGTERM" };
   }
 
-  /** Resolves when the kernel has stopped it. */
   async pause(): Promise<Json> {
     const pid = this.#process?.pid;
     if (pid === undefined) return "was not running";
@@ -119,10 +119,14 @@ export class Member {
     return { pid };
   }
 
-  /** The lines it has logged so far. */
-  logged(): readonly string[] {
-    const { log } = this.#options;
-    return fs.existsSync(log) ? fs.readFileSync(log, "utf8").split("\n") : [];
+  async wipe(): Promise<void> {
+    fs.rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** Logs are mostly holes: they take their room in advance. */
+  async keep(directory: string): Promise<void> {
+    if (fs.existsSync(this.#directory))
+      spawnSync("cp", ["--recursive", "--sparse=always", this.#directory, directory], { stdio: "ignore" });
   }
 
   /** To the whole group: the member may have been wrapped into another command. */

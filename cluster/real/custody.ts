@@ -6,7 +6,6 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program } from "../installation.ts";
-import { REAPER } from "./mark.ts";
 
 export class Custody {
   /** The value of the variable that every process of the run has in its environment: 12 hexadecimal digits. */
@@ -15,11 +14,12 @@ export class Custody {
   readonly directory: string;
   readonly #reaper: ChildProcess;
 
-  constructor() {
+  /** `reaper` is the program that cleans up, by its path in the source tree without ".ts". */
+  constructor(reaper: string) {
     this.mark = randomBytes(6).toString("hex");
     this.directory = join(tmpdir(), `faultline-run-${this.mark}`);
     // Nobody else's signals shall reach it: Ctrl-C goes to all processes of a terminal.
-    this.#reaper = spawn(process.execPath, [program(REAPER), this.mark, this.directory], {
+    this.#reaper = spawn(process.execPath, [program(reaper), this.mark, this.directory], {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
       cwd: "/",

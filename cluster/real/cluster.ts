@@ -1,17 +1,23 @@
-/** A cluster of processes on this machine, and what can be done to it. */
-import { spawnSync } from "node:child_process";
+/** A cluster of real members, and what can be done to it. */
 import fs from "node:fs";
 import { join } from "node:path";
-import type { Abilities, Clocks, Cluster, LinkHandle, Links, Members, Recovery } from "../../src/cluster.ts";
+import type {
+  Abilities,
+  Ability,
+  Clocks,
+  Cluster,
+  LinkHandle,
+  Links,
+  Members,
+  Recovery,
+} from "../../src/cluster.ts";
 import type { Json, Nanos, NodeId } from "../../src/history/op.ts";
 import type { Plan } from "../../src/plan.ts";
 import type { NodeEnd } from "../../src/result.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { Control, MemberSpec, Membership, System } from "../systems/system.ts";
-import { lacksClocks, ProcessClocks } from "./clocks.ts";
-import type { Custody } from "./custody.ts";
-import type { Fabric } from "./fabric.ts";
-import { Member } from "./member.ts";
+import { ProcessClocks } from "./clocks.ts";
+import type { Machines, Member } from "./machines.ts";
 import type { RealRuntime } from "./runtime.ts";
 
 /** How long the tester's own requests wait for an answer. */
@@ -33,6 +39,8 @@ const QUOTED = 300;
 /** A place in the cluster, and who has it. */
 interface Seat {
   readonly member: Member;
+  /** What it has logged so far, in all its lives. */
+  readonly log: string;
   spec: MemberSpec;
   /** Its removal was asked for, and may happen or have happened. */
   leaving: boolean;
@@ -44,14 +52,15 @@ export interface ClusterOptions<Api> {
   readonly plan: Plan;
   readonly nodes: readonly NodeId[];
   readonly system: System<Api>;
-  readonly fabric: Fabric;
-  readonly custody: Custody;
+  readonly machines: Machines;
   readonly runtime: RealRuntime;
+  /** Why something cannot be done here; undefined if it can. */
+  readonly lacks: (ability: Ability) => string | undefined;
   /** Where each member's log goes, as NODE.log. */
   readonly logs: string;
 }
 
-export class ProcessCluster<Api> implements Cluster<Api> {
+export class RealCluster<Api> implements Cluster<Api> {
   readonly nodes: readonly NodeId[];
   readonly can: Abilities;
   readonly nodeEnds: NodeEnd[] = [];
@@ -68,22 +77,19 @@ export class ProcessCluster<Api> implements Cluster<Api> {
   constructor(options: ClusterOptions<Api>) {
     this.#options = options;
     this.nodes = options.nodes;
-    const peers = this.nodes.map((name) => ({ name, address: options.fabric.address(name) }));
+    const { machines } = options;
+    const peers = this.nodes.map((name) => ({ name, address: machines.address(name) }));
     for (const peer of peers) {
       const { name } = peer;
       const spec = {
         ...peer,
-        directory: join(options.custody.directory, name),
+        directory: machines.directory(name),
         cluster: peers,
         founding: true,
       };
       const log = join(options.logs, `${name}.log`);
-      const member = new Member({
-        mark: options.custody.mark,
-        log,
-        ended: (how) => this.#ended(name, how),
-      });
-      this.#seats.set(name, { member, spec, leaving: false, vacant: false });
+      const member = machines.member(name, { log, ended: (how) => this.#ended(name, how) });
+      this.#seats.set(name, { member, log, spec, leaving: false, vacant: false });
     }
     this.#clocks = new ProcessClocks(options.runtime, (node) => this.#seat(node).member.pid);
     this.can = this.#abilities();
@@ -91,7 +97,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
 
   /** Starts every member, and waits until all serve. Rejects if one ends instead, or it takes too long. */
   async boot(): Promise<void> {
-    for (const node of this.nodes) this.#start(node);
+    await Promise.all(this.nodes.map((node) => this.#start(node)));
     const deadline = this.#now() + BOOT_LIMIT;
     await Promise.all(
       this.nodes.map(async (node) => {
@@ -137,17 +143,14 @@ export class ProcessCluster<Api> implements Cluster<Api> {
     await Promise.all([...this.#seats.values()].map(({ member }) => member.kill()));
   }
 
-  /** Copies the members' data into a directory. They are mostly holes: logs take their room in advance. */
-  keepData(directory: string): void {
-    for (const { spec } of this.#seats.values())
-      if (fs.existsSync(spec.directory))
-        spawnSync("cp", ["--recursive", "--sparse=always", spec.directory, directory], { stdio: "ignore" });
+  /** Copies the members' data into a directory. They have to be dead. */
+  async keepData(directory: string): Promise<void> {
+    for (const [node, { member }] of this.#seats) await member.keep(join(directory, node));
   }
 
   /** Every line that a member has logged. */
   *logged(): Generator<{ readonly node: NodeId; readonly line: string }> {
-    for (const [node, { member }] of this.#seats)
-      for (const line of member.logged()) if (line !== "") yield { node, line };
+    for (const node of this.nodes) for (const line of this.#linesOf(node)) yield { node, line };
   }
 
   #now(): Nanos {
@@ -174,12 +177,10 @@ export class ProcessCluster<Api> implements Cluster<Api> {
     return this.nodes.filter((node) => this.#seat(node).member.state === "running");
   }
 
-  #start(node: NodeId): Json {
-    const { system, plan, fabric, runtime } = this.#options;
+  async #start(node: NodeId): Promise<Json> {
     const { member, spec } = this.#seat(node);
-    const { command, environment = {} } = system.invocation(spec, plan);
-    const started = member.start({ command: fabric.inside(node, command), environment });
-    runtime.tell(node, "start", {});
+    this.#options.runtime.tell(node, "start", {});
+    const started = await member.start(spec);
     this.#clocks.started(node);
     return started;
   }
@@ -193,11 +194,18 @@ export class ProcessCluster<Api> implements Cluster<Api> {
 
   /** What is wrong by the member's own log, or else the last it said. */
   #lastWords(node: NodeId): string {
-    const lines = this.#seat(node)
-      .member.logged()
-      .filter((line) => line !== "");
+    const lines = this.#linesOf(node);
     const found = lines.map((line) => this.#options.system.finding(line)).filter((one) => one !== undefined);
     return (found.at(-1) ?? lines.at(-1) ?? "it logged nothing").slice(0, QUOTED);
+  }
+
+  #linesOf(node: NodeId): string[] {
+    const { log } = this.#seat(node);
+    if (!fs.existsSync(log)) return [];
+    return fs
+      .readFileSync(log, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
   }
 
   async #with<T>(node: NodeId, timeout: Nanos, ask: (control: Control) => Promise<T>): Promise<T> {
@@ -240,7 +248,7 @@ export class ProcessCluster<Api> implements Cluster<Api> {
   }
 
   #abilities(): Abilities {
-    const { system, fabric } = this.#options;
+    const { system, machines } = this.#options;
     return {
       processes: {
         kill: (node) => this.#strike(node, "kill", (member) => member.kill()),
@@ -253,8 +261,8 @@ export class ProcessCluster<Api> implements Cluster<Api> {
         resume: (node) => this.#seat(node).member.resume(),
         state: (node) => this.#seat(node).member.state,
       },
-      ...(fabric.links === undefined ? {} : { links: this.#links(fabric.links) }),
-      ...(lacksClocks() === undefined ? { clocks: this.#sparingClocks() } : {}),
+      ...(machines.links === undefined ? {} : { links: this.#links(machines.links) }),
+      ...(this.#options.lacks("clocks") === undefined ? { clocks: this.#sparingClocks() } : {}),
       ...(system.can.includes("members") ? { members: this.#members() } : {}),
       ...(system.can.includes("admin")
         ? { admin: { compact: (keep) => this.#ask((control) => present(control.compact)(keep)) } }
@@ -353,14 +361,14 @@ export class ProcessCluster<Api> implements Cluster<Api> {
     }
     if (seat.vacant) {
       await seat.member.kill();
-      fs.rmSync(seat.spec.directory, { recursive: true, force: true });
+      await seat.member.wipe();
       const cluster = members.map((member) => ({ name: member.node, address: this.#address(member.node) }));
       seat.spec = { ...seat.spec, cluster, founding: false };
       seat.vacant = false;
       seat.leaving = false;
     }
     await seat.member.resume();
-    this.#start(node);
+    await this.#start(node);
     if (known.learner) await this.#promote(node, known.id);
     return { member: known.id };
   }
@@ -389,11 +397,11 @@ export class ProcessCluster<Api> implements Cluster<Api> {
         for (const node of core) {
           await this.#seat(node).member.resume();
           await this.#clocks.reset(node);
-          this.#start(node);
+          await this.#start(node);
         }
         const outside = this.nodes.filter((node) => !this.#core.has(node));
         const pairs = core.flatMap((a) => outside.flatMap((b) => [[a, b] as const, [b, a] as const]));
-        this.#moat = await this.#options.fabric.links?.spoil(pairs, { cut: true });
+        this.#moat = await this.#options.machines.links?.spoil(pairs, { cut: true });
         return { core };
       },
       releaseCore: async () => {

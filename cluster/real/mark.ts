@@ -3,8 +3,8 @@ import fs from "node:fs";
 import { pid } from "node:process";
 
 export const MARK = "FAULTLINE_RUN";
-/** The program that cleans up after a run. It is started with the mark, and does not bear it. */
-export const REAPER = "cluster/processes/reaper";
+/** The file name of programs that clean up after a run. They are started with its mark, and do not bear it. */
+const REAPER = /\/reaper\.js$/;
 
 /** Processes of this machine that bear the mark, the caller left out. */
 export function marked(mark: string): number[] {
@@ -23,7 +23,7 @@ export function isKept(mark: string): boolean {
     .filter((name) => /^\d+$/.test(name))
     .some((name) => {
       const words = wordsOf(name, "cmdline");
-      return words[1]?.includes(REAPER) === true && words[2] === mark;
+      return REAPER.test(words[1] ?? "") && words[2] === mark;
     });
 }
 
