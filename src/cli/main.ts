@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { version } from "../version.ts";
 import { checkCommand } from "./check.ts";
 import { demoCommand } from "./demo.ts";
+import { doctorCommand } from "./doctor.ts";
 import { runProgram } from "./entry.ts";
 import { exportCommand } from "./export.ts";
 import { huntCommand } from "./hunt.ts";
@@ -41,6 +42,7 @@ for (const command of [
   reportCommand(),
   exportCommand(),
   listCommand(),
+  doctorCommand(),
   kvCommand(),
 ])
   root.addCommand(command);
