@@ -2,7 +2,7 @@
  * Clients that want no answer from a member cut off from the others say so in their metadata: their requests are
  * refused while the member knows no leader, and their streams end when it has known none for a while.
  */
-import { ErrNoLeader, ErrNotSupportedForLearner } from "../kv/errors.ts";
+import { ErrNoLeader, ErrNotCapable, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import type { LocalMember } from "./member.ts";
 import { type Bound, type Call, RpcError } from "./rpc.ts";
 
@@ -47,6 +47,8 @@ export function requireLeader({ node }: LocalMember): LeaderGuard {
       return {
         ...bound,
         handle: (call: Parameters<typeof handle>[0]) => {
+          // Requests are refused by the node itself.
+          if (node.applied === 0) throw RpcError.of(ErrNotCapable);
           if (node.learner && !FOR_LEARNERS.has(bound.method.path))
             throw RpcError.of(ErrNotSupportedForLearner);
           check(call);

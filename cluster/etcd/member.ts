@@ -9,7 +9,10 @@ import { type Call, RpcError } from "./rpc.ts";
 
 /** A member in the same process. */
 export interface LocalMember {
-  readonly node: Pick<Node, "member" | "leader" | "learner" | "members" | "header" | "store" | "snapshot">;
+  readonly node: Pick<
+    Node,
+    "applied" | "member" | "leader" | "learner" | "members" | "header" | "store" | "snapshot"
+  >;
   /** A connection of its own, as any client's. */
   dial(handlers: ConnectionHandlers<ServerMessage>): MemberConnection;
 }

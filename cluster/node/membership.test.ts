@@ -114,6 +114,43 @@ describe("a cluster", () => {
     expect(list).toMatchObject({ members: { length: 3 } });
   });
 
+  it("has a new member serve nobody before it was sent the state, which says who may do what", async () => {
+    const bed = new Testbed(3, 33, SMALL);
+    await bed.elect();
+    const admin = bed.api(bed.leader());
+    await bed.done(admin.member({ kind: "member-add", id: 4, node: "n4", learner: false }));
+    await bed.done(admin.request({ kind: "user-add", name: "root", password: "", noPassword: true }));
+    await bed.done(admin.request({ kind: "role-add", name: "root" }));
+    await bed.done(admin.request({ kind: "user-grant-role", name: "root", role: "root" }));
+    await bed.done(admin.request({ kind: "auth-enable" }));
+    const links = ["n1", "n2", "n3"].map((name) => [name, "n4"] as const);
+    bed.add("n4", 4, true);
+    const cut = bed.network.spoil(links, { cut: true });
+    bed.start("n4");
+    await bed.until(() => bed.node("n4").started);
+    const api = bed.api("n4");
+    const refused = { message: "etcdserver: not capable", definite: true };
+    const condition = { key: "a", target: "version", result: "greater", operand: 0 } as const;
+    for (const request of [
+      { kind: "range", key: "a", serializable: true },
+      { kind: "txn", compare: [condition], success: [], failure: [] },
+      { kind: "put", key: "a", value: "b" },
+    ] as const)
+      await expect(bed.done(api.request(request))).rejects.toMatchObject(refused);
+    await expect(bed.done(api.member({ kind: "member-remove", id: 1 }))).rejects.toMatchObject(refused);
+
+    cut.heal();
+    await bed.until(() => bed.node("n4").raft.configuration.voters.includes(4));
+    const range = { kind: "range", key: "a", serializable: true } as const;
+    await expect(bed.done(api.request(range))).rejects.toMatchObject({
+      message: "etcdserver: user name is empty",
+    });
+    const { revision } = await bed.done(api.request({ kind: "auth-status" }));
+    await expect(bed.done(api.request(range, { user: "root", revision }))).resolves.toMatchObject({
+      kvs: [],
+    });
+  });
+
   it("hands leadership over on request, from any member", async () => {
     const bed = new Testbed(3, 32);
     const before = await bed.elect();

@@ -5,17 +5,9 @@ import { type NodeRuntime, SECOND } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses } from "../api.ts";
 import { costOf } from "../kv/alarm-table.ts";
 import type { Applied, Command } from "../kv/command.ts";
-import { ErrNoSpace, ErrNotSupportedForLearner } from "../kv/errors.ts";
+import { ErrNoSpace, ErrNotCapable, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import { NO_LEASE } from "../kv/lease-id.ts";
-import type {
-  Caller,
-  LeaseId,
-  RangeRequest,
-  RequestOp,
-  Revision,
-  StatusError,
-  TxnRequest,
-} from "../kv/request.ts";
+import type { Caller, LeaseId, RangeRequest, Revision, StatusError, TxnRequest } from "../kv/request.ts";
 import { isReadOnly, type Store } from "../kv/store.ts";
 import { checkRequest, type Limits } from "../kv/validate.ts";
 import type { MemberId, RaftCore } from "../raft/message.ts";
@@ -68,6 +60,10 @@ export class Requests {
   /** Returns, for a request that may wait for ever, what to call when its client no longer waits. */
   handle(request: KvRequest, caller: Caller | undefined, reply: Reply): (() => void) | undefined {
     const host = this.#host;
+    if (request.kind !== "status" && this.#stateless()) {
+      reply(ErrNotCapable, host.store.revision);
+      return undefined;
+    }
     const { learners } = host.raft.configuration;
     if (learners.length > 0 && learners.includes(host.self) && !servedByLearner(request)) {
       reply(ErrNotSupportedForLearner, host.store.revision);
@@ -136,7 +132,13 @@ export class Requests {
 
   /** Why the caller must not have the cluster changed, if so. */
   checkMember(request: MemberRequest, caller: Caller | undefined): StatusError | undefined {
-    return request.kind === "member-list" ? undefined : this.#host.store.auth.checkAdmin(caller);
+    if (request.kind === "member-list") return undefined;
+    return this.#stateless() ? ErrNotCapable : this.#host.store.auth.checkAdmin(caller);
+  }
+
+  /** A new member that has not been sent the state yet: it does not even know who may do what. */
+  #stateless(): boolean {
+    return this.#host.applied === 0;
   }
 
   /** The keys of a lease are told to those who may read them. */
@@ -253,9 +255,17 @@ function servedByLearner(request: KvRequest): boolean {
   return (request.kind === "range" && request.serializable === true) || request.kind === "status";
 }
 
-/** Whether a read-only transaction may be answered from the local store. */
+/**
+ * Whether a read-only transaction may be answered from the local store: it has ranges, and all of them say so. etcd
+ * answers one without any range locally too, whatever its conditions look at; nobody asked for a stale answer there.
+ */
 function isSerializable(txn: TxnRequest): boolean {
-  const local = (op: RequestOp): boolean =>
-    op.kind === "range" ? op.serializable === true : op.kind === "txn" && isSerializable(op);
-  return txn.success.every(local) && txn.failure.every(local);
+  const ranges = rangesOf(txn);
+  return ranges.length > 0 && ranges.every(({ serializable }) => serializable === true);
+}
+
+function rangesOf({ success, failure }: TxnRequest): readonly RangeRequest[] {
+  return [...success, ...failure].flatMap((op) =>
+    op.kind === "range" ? [op] : op.kind === "txn" ? rangesOf(op) : [],
+  );
 }
