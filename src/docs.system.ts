@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runNotebook } from "../examples/notebook.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const main = join(root, "dist/src/cli/main.js");
@@ -67,6 +68,21 @@ describe.each(pages.filter((page) => examples(page).length > 0))("%s", (page) =>
     // A mistake is told in one line, not by a stack.
     if (exit === 254) expect(stderr).not.toMatch(/\n {4}at /);
     if (exit === 1) expect(stdout).toContain("npx faultline run ");
+  });
+});
+
+describe("the example of a system on real machines", () => {
+  const plan = { faults: ["kill"], faultInterval: 1, duration: 6, rate: 100, seed: 1 };
+
+  it("keeps its promise if it writes before it answers", async () => {
+    const { result } = await runNotebook(plan, 0);
+    expect(result).toMatchObject({ validity: "valid", vacuous: false });
+  });
+
+  it("is caught if it answers before it writes", async () => {
+    const { result } = await runNotebook(plan, 500);
+    const found = result.verdicts.filter(({ validity }) => validity === "invalid");
+    expect(found.map(({ checker }) => checker)).toEqual(["linearizable"]);
   });
 });
 
