@@ -6,13 +6,14 @@
  * checked alone. How, is chosen per key by `decideObject`; the answer has three values.
  */
 import type { Divisible } from "../src/checker.ts";
-import type { History, Operation } from "../src/history/history.ts";
-import type { Json, Signature } from "../src/history/op.ts";
+import type { History } from "../src/history/history.ts";
+import type { Signature } from "../src/history/op.ts";
 import { LinearizabilityJudgement } from "./linearizable/judgement.ts";
 import type { Model } from "./linearizable/model.ts";
-import type { Called, Claim, Translation } from "./linearizable/parts.ts";
+import type { Claim, Translation } from "./linearizable/parts.ts";
 
-export type { Called, ObjectCall, Translation } from "./linearizable/parts.ts";
+export type { Called } from "./linearizable/model.ts";
+export { asCalled, type ObjectCall, type Translation } from "./linearizable/parts.ts";
 
 /** A checker of objects that follow `model`. Revisions make it fast; the verdict never depends on them. */
 export function linearizable<S extends Signature, State, In, Out>(
@@ -32,13 +33,4 @@ export function linearizable<S extends Signature, State, In, Out>(
     },
     settlement: (history, object, steps) => judgementOf(history).settlementOf(object, steps),
   };
-}
-
-/** For workloads whose functions are those of the model: `input` is the call, `output` its answer. */
-export function asCalled<In extends { readonly f: string; readonly value: Json }>({
-  f,
-  input,
-  output,
-}: Operation): Called<In, Json> {
-  return { input: { f, value: input } as unknown as In, output };
 }

@@ -5,7 +5,7 @@
  * offer `access`, as these promise that values are all there is to their states.
  */
 import type { Json } from "../../src/history/op.ts";
-import { type Access, type Action, type Model, PENDING } from "./model.ts";
+import type { Access, Model } from "./model.ts";
 import { ValueNumbers } from "./value-numbers.ts";
 
 /** No value. */
@@ -15,41 +15,45 @@ export const NEVER = 0x7fffffff;
 /** The number of the value that the object begins with. */
 export const INITIAL = 0;
 
-export class Accesses {
+/** Indexes of the events of operations, by invocation. */
+export interface Intervals {
+  readonly invoked: Int32Array;
+  /** `NEVER`: pending. */
+  readonly completed: Int32Array;
+}
+
+export class Accesses implements Intervals {
   /** By operation: numbers of values, or `NONE`. */
   readonly reads: Int32Array;
   readonly writes: Int32Array;
   readonly excludes: Int32Array;
-  /** By operation: indexes of events. */
   readonly invoked: Int32Array;
   readonly completed: Int32Array;
   length = 0;
   /** How many values there are; they are numbered from 0. */
   values = 1;
 
-  /** For at most `capacity` operations. */
-  constructor(capacity: number) {
-    this.reads = new Int32Array(capacity);
-    this.writes = new Int32Array(capacity);
-    this.excludes = new Int32Array(capacity);
-    this.invoked = new Int32Array(capacity);
-    this.completed = new Int32Array(capacity);
+  /** Of at most as many operations as there are intervals, which may be filled in later. */
+  constructor({ invoked, completed }: Intervals) {
+    this.invoked = invoked;
+    this.completed = completed;
+    this.reads = new Int32Array(invoked.length);
+    this.writes = new Int32Array(invoked.length);
+    this.excludes = new Int32Array(invoked.length);
   }
 
   /** The next operation by invocation, with the numbers of its values. */
-  add(reads: number, writes: number, excludes: number, invoked: number, completed: number): void {
+  add(reads: number, writes: number, excludes: number): void {
     const at = this.length++;
     this.reads[at] = reads;
     this.writes[at] = writes;
     this.excludes[at] = excludes;
-    this.invoked[at] = invoked;
-    this.completed[at] = completed === PENDING ? NEVER : completed;
     this.values = Math.max(this.values, reads + 1, writes + 1, excludes + 1);
   }
 
   /** The same with room for twice as many. */
   enlarged(): Accesses {
-    const larger = new Accesses(2 * this.reads.length);
+    const larger = new Accesses(intervals(2 * this.reads.length));
     larger.reads.set(this.reads);
     larger.writes.set(this.writes);
     larger.excludes.set(this.excludes);
@@ -61,34 +65,35 @@ export class Accesses {
   }
 }
 
+/** Room for those of so many operations. */
+export function intervals(capacity: number): Intervals {
+  return { invoked: new Int32Array(capacity), completed: new Int32Array(capacity) };
+}
+
 /** Takes operations by invocation; the accesses are undefined once one of them has more to it than values. */
 export class AccessReader<State, In, Out> {
   readonly #model: Model<State, In, Out>;
   readonly #numbers: ValueNumbers;
   accesses: Accesses | undefined;
 
-  /** For at most `capacity` operations. */
-  constructor(model: Model<State, In, Out>, capacity: number) {
+  /** Of at most as many operations as there are intervals. */
+  constructor(model: Model<State, In, Out>, intervals: Intervals) {
     this.#model = model;
     this.#numbers = new ValueNumbers(model.init as Json);
-    if (model.access !== undefined) this.accesses = new Accesses(capacity);
+    if (model.access !== undefined) this.accesses = new Accesses(intervals);
   }
 
-  add(input: In, output: Out | undefined, invoked: number, completed: number): void {
-    if (this.accesses === undefined) return;
-    const access = this.#accessOf(input, output, completed === PENDING);
-    if (access === undefined) {
-      this.accesses = undefined;
-      return;
+  /** The next operation, whose interval is known. */
+  add(input: In, output: Out | undefined): void {
+    const { accesses } = this;
+    if (accesses === undefined) return;
+    const pending = accesses.completed[accesses.length] === NEVER;
+    const access = this.#accessOf(input, output, pending);
+    if (access === undefined) this.accesses = undefined;
+    else {
+      const { reads, writes, excludes } = access;
+      accesses.add(this.#numberOf(reads), this.#numberOf(writes), this.#numberOf(excludes));
     }
-    const { reads, writes, excludes } = access;
-    this.accesses.add(
-      this.#numberOf(reads),
-      this.#numberOf(writes),
-      this.#numberOf(excludes),
-      invoked,
-      completed,
-    );
   }
 
   #numberOf(value: Json | undefined): number {
@@ -106,17 +111,4 @@ export class AccessReader<State, In, Out> {
     const silent = reads === undefined && writes === undefined && excludes === undefined;
     return silent && !this.#model.observes?.(input, output) ? undefined : access;
   }
-}
-
-/** The operations of a list, which are by invocation; undefined if they have more to them than values. */
-export function accessesOf<State, In, Out>(
-  model: Model<State, In, Out>,
-  actions: readonly Action<In, Out>[],
-): Accesses | undefined {
-  const reader = new AccessReader(model, actions.length);
-  for (const { input, output, invoked, completed } of actions) {
-    reader.add(input, output, invoked, completed);
-    if (reader.accesses === undefined) break;
-  }
-  return reader.accesses;
 }

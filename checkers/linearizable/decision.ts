@@ -7,7 +7,6 @@
  * searching comes down to a few operations, and the search has to find these contradictory, too.
  */
 import { Budget } from "../../src/checker.ts";
-import { accessesOf } from "./accesses.ts";
 import { claimedLinearization } from "./claimed-order.ts";
 import type { Member } from "./contradiction.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
@@ -114,7 +113,7 @@ export function crossCheck<State, In, Out>(
   const first = Array.from({ length: Math.min(SAMPLE, object.length) }, (_, i) => object.action(i));
   const end = object.length > SAMPLE ? object.action(SAMPLE).invoked : PENDING;
   const sample = until(first, end);
-  const accesses = accessesOf(model, sample);
+  const { accesses } = listed(model, sample);
   if (accesses === undefined) return;
   const fast = decideByValues(accesses, model.blind !== undefined);
   if (fast.kind === "undecided") return;

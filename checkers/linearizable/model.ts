@@ -40,13 +40,20 @@ export interface Model<State, In, Out> {
    */
   touches?(input: In, output: Out | undefined): readonly string[] | undefined;
   /** The same question asked of a register, which has more ways to an answer; undefined where there is none. */
-  asRegister?(actions: readonly Action<In, Out>[]): RegisterView | undefined;
+  asRegister?(operations: ObjectHistory<In, Out>): RegisterView | undefined;
   /** Decides histories whose structure makes it easy; undefined for the others. Buys all of the search. */
   direct?(actions: readonly Action<In, Out>[]): DirectDecision | undefined;
   /** The operation in a few words without its subject: "read 3", "wrote 4", "cas from 1 to 2". */
   describe?(input: In, output: Out | undefined): string;
   /** What the violation is called if this operation can be placed nowhere, unless `access` is to tell. */
   anomaly?(input: In, output: Out | undefined): string;
+}
+
+/** What was asked of an object. */
+export interface Called<In, Out> {
+  readonly input: In;
+  /** Undefined: unknown. Ignored unless the operation was ok. */
+  readonly output: Out | undefined;
 }
 
 /** Operations on a register, linearizable exactly if those they stand for are. */
@@ -80,10 +87,7 @@ export interface Access {
 }
 
 /** One operation as the search sees it. `invoked` and `completed` are indexes of events in the history. */
-export interface Action<In, Out> {
-  readonly input: In;
-  /** Undefined: the answer is unknown. */
-  readonly output: Out | undefined;
+export interface Action<In, Out> extends Called<In, Out> {
   readonly invoked: number;
   /** `PENDING`: it may take effect at any time after its invocation, or never. */
   readonly completed: number;

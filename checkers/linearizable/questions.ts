@@ -121,7 +121,7 @@ function inquiryOf<S extends Signature, State, In, Out>(
   subject: Subject<S, State, In, Out>,
 ): Inquiry {
   const { operations, positions } = subject;
-  const view = model.asRegister?.(operations.actions());
+  const view = model.asRegister?.(operations);
   const told: Told = (witness, impossible, related) => {
     const original = (position: number) => positions?.[position] ?? position;
     const others = related?.map(original);

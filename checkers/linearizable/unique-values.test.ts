@@ -3,12 +3,11 @@ import { describe, expect, it } from "vitest";
 import { Budget } from "../../src/checker.ts";
 import type { Json } from "../../src/history/op.ts";
 import { type RegisterCall, register } from "../models/register.ts";
-import { accessesOf } from "./accesses.ts";
 import { crossCheck, Disagreement, decide } from "./decision.ts";
 import { isLinearizable } from "./exhaustive.ts";
 import { isLinearization } from "./linearization.ts";
 import { type Action, type Model, PENDING } from "./model.ts";
-import type { ObjectHistory } from "./object-history.ts";
+import { listed } from "./object-history.ts";
 import { decideByValues } from "./unique-values.ts";
 
 type RegisterAction = Action<RegisterCall, Json>;
@@ -74,7 +73,7 @@ function history(size: number): fc.Arbitrary<RegisterAction[]> {
 }
 
 function byValues(actions: readonly RegisterAction[]) {
-  const accesses = accessesOf(model, actions);
+  const { accesses } = listed(model, actions);
   if (accesses === undefined) throw new Error("registers are all about values");
   return decideByValues(accesses, true);
 }
@@ -354,12 +353,7 @@ describe("a wrong answer", () => {
   });
 
   it("is found out in a sample", () => {
-    const object: ObjectHistory<RegisterCall, Json> = {
-      accesses: undefined,
-      length: actions.length,
-      action: (position) => actions[position] as RegisterAction,
-      actions: () => actions,
-    };
+    const object = listed(model, actions);
     expect(() => crossCheck(lying, object)).toThrow(Disagreement);
     expect(() => crossCheck(model, object)).not.toThrow();
   });

@@ -1,7 +1,8 @@
 /** A string that can be appended to: what a key holds in a store with get, put and append. */
 import type { Json } from "../../src/history/op.ts";
 import { NONE } from "../linearizable/accesses.ts";
-import { type Action, type Model, PENDING, type RegisterView } from "../linearizable/model.ts";
+import type { Model, RegisterView } from "../linearizable/model.ts";
+import type { ObjectHistory } from "../linearizable/object-history.ts";
 import { NumberedRegister } from "./numbered-register.ts";
 import { Strings, Words } from "./words.ts";
 
@@ -9,8 +10,6 @@ import { Strings, Words } from "./words.ts";
 export type KvCall =
   | { readonly f: "get"; readonly value: null }
   | { readonly f: "put" | "append"; readonly value: string };
-
-type KvAction = Action<KvCall, Json>;
 
 export const kv: Model<string, KvCall, Json> = {
   name: "kv",
@@ -39,33 +38,51 @@ export const kv: Model<string, KvCall, Json> = {
  * of them may have done whatever is shown of any, and may not. Strings are numbered, not kept: all prefixes of a long
  * one would be too much.
  */
-function registerOfPrefixes(actions: readonly KvAction[]): RegisterView | undefined {
-  const words = new Words();
-  // An empty put goes back to the beginning.
-  const wordOf = actions.map(({ input: { f, value } }) =>
-    f === "get" || (f === "put" && value === "") ? NONE : words.add(value, f === "append"),
-  );
+function registerOfPrefixes(operations: ObjectHistory<KvCall, Json>): RegisterView | undefined {
+  const { length } = operations;
+  const words = new Words(length);
+  const kinds = new Uint8Array(length);
+  /** By position: what is put or appended, or what a get shows. */
+  const texts: (string | undefined)[] = [];
+  for (let position = 0; position < length; position++) {
+    const { input, output } = operations.called(position);
+    kinds[position] = input.f === "get" ? GET : input.f === "put" ? PUT : APPEND;
+    texts.push(input.f === "get" ? textOf(output) : input.value);
+  }
+  /** By position: the word that is put or appended; an empty put goes back to the beginning. */
+  const wordOf = new Int32Array(length).fill(NONE);
+  texts.forEach((text, position) => {
+    const kind = kinds[position];
+    if (kind === GET || text === undefined || (kind === PUT && text === "")) return;
+    wordOf[position] = words.add(text, kind === APPEND);
+  });
   if (!words.arePrefixFree()) return undefined;
   const strings = new Strings(words);
-  const shown = actions.map(({ input, output }) =>
-    input.f === "get" && output !== undefined ? strings.numberOf(String(output)) : NONE,
-  );
-  const register = new NumberedRegister(actions);
-  for (let position = 0; position < actions.length; position++) {
-    const { input, completed } = actions[position] as KvAction;
+  const shown = new Int32Array(length).fill(NONE);
+  texts.forEach((text, position) => {
+    if (kinds[position] === GET && text !== undefined) shown[position] = strings.numberOf(text);
+  });
+  const register = new NumberedRegister(operations);
+  for (let position = 0; position < length; position++) {
     const word = wordOf[position] as number;
-    if (input.f === "get") register.add(position, shown[position] as number, NONE, completed);
-    else if (input.f === "put")
-      register.add(position, NONE, word === NONE ? 0 : strings.after(0, word), completed);
+    if (kinds[position] === GET) register.add(position, shown[position] as number, NONE);
+    else if (kinds[position] === PUT)
+      register.add(position, NONE, word === NONE ? 0 : strings.after(0, word));
     else if (!words.isRepeated(word)) {
-      const [step] = strings.appended(word);
-      if (step === undefined) register.add(position, NONE, strings.unseen(), completed);
-      else register.add(position, step.from, step.to, completed);
+      const step = strings.firstOf(word);
+      if (step === undefined) register.add(position, NONE, strings.unseen());
+      else register.add(position, step.from, step.to);
     } else {
-      for (const { from, to } of strings.appended(word)) register.add(position, from, to, PENDING);
+      for (const { from, to } of strings.stepsOf(word)) register.add(position, from, to, true);
     }
     // One word over and over: too many that may have done too much.
-    if (register.length > 4 * actions.length + 100) return undefined;
+    if (register.length > 4 * length + 100) return undefined;
   }
   return { init: 0, operations: register, positions: register.positions, relaxed: words.repeated > 0 };
+}
+
+const [GET, PUT, APPEND] = [0, 1, 2];
+
+function textOf(output: Json | undefined): string | undefined {
+  return output === undefined || typeof output === "string" ? output : String(output);
 }

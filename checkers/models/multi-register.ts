@@ -43,7 +43,7 @@ export function multiRegister(
     },
     observes: ({ value }) => value.every(([f]) => f === "r"),
     touches: ({ value }) => value.map(([, register]) => register),
-    asRegister: (actions) => single(actions, init),
+    asRegister: (operations) => single(operations.actions(), init),
     describe({ value }, output) {
       const told = value.map(([f, register, written], i) => {
         const read = output?.[i]?.[2];

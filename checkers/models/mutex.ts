@@ -71,7 +71,7 @@ export const ownedMutex: Model<Json, MutexCall, Json> = {
     if (output === false) return { excludes: from };
     return { reads: from, writes: f === "acquire" ? value : null };
   },
-  asRegister: (actions) => registerOfHolds(actions, 1),
+  asRegister: (operations) => registerOfHolds(operations.actions(), 1),
   anomaly,
   describe,
 };
@@ -96,7 +96,7 @@ export function reentrantMutex(limit = 2): Model<ReentrantState, MutexCall, Json
       return holds === 1 ? { owner: null, holds: 0 } : { owner, holds: holds - 1 };
     },
     observes: (_, output) => output === false,
-    asRegister: (actions) => registerOfHolds(actions, limit),
+    asRegister: (operations) => registerOfHolds(operations.actions(), limit),
     anomaly,
     describe,
   };

@@ -39,7 +39,7 @@ export const set: Model<SetState, SetCall, Json> = {
   },
   observes: ({ f }, output) => f === "contains" || f === "read" || output === false,
   touches: (call) => (call.f === "read" ? undefined : [JSON.stringify(call.value)]),
-  asRegister: presence,
+  asRegister: (operations) => presence(operations.actions()),
   describe(call, output) {
     if (call.f === "read") return output === undefined ? "read the set" : `read ${JSON.stringify(output)}`;
     const element = show(call.value);

@@ -14,15 +14,22 @@ const REPEATED = 4;
 /** Words that were put, or appended to what was there; numbered from 0. */
 export class Words {
   readonly #texts: string[] = [];
-  readonly #hashes: number[] = [];
-  readonly #marks: number[] = [];
-  readonly #lengths = new Set<number>();
+  readonly #hashes: Int32Array;
+  readonly #marks: Uint8Array;
   /** Number of a word plus one, by its hash; 0 for none. Its length is a power of two. */
-  #slots = new Int32Array(1 << 6);
-  /** Of words, ascending; made when first needed. */
-  #ascending: readonly number[] | undefined;
+  readonly #slots: Int32Array;
+  /** Of words, ascending. */
+  readonly #lengths: number[] = [];
+  #lastLength = 0;
   /** How many words were appended more than once, or also put: it is not plain whose work they are. */
   repeated = 0;
+
+  /** For at most `capacity` words. */
+  constructor(capacity: number) {
+    this.#hashes = new Int32Array(capacity);
+    this.#marks = new Uint8Array(capacity);
+    this.#slots = new Int32Array(2 << (32 - Math.clz32(capacity)));
+  }
 
   get count(): number {
     return this.#texts.length;
@@ -30,14 +37,19 @@ export class Words {
 
   /** The number of a word that is put or appended. */
   add(text: string, appended: boolean): number {
-    const hash = hashOf(0, text, 0, text.length);
-    let word = this.#find(text, 0, text.length, hash);
+    const { length } = text;
+    const hash = hashOf(0, text, 0, length);
+    let slot = this.#slot(hash);
+    let word = this.#wordIn(slot);
+    while (word !== NONE && !this.#is(word, hash, text, 0, length)) {
+      slot = this.#after(slot);
+      word = this.#wordIn(slot);
+    }
     if (word === NONE) {
       word = this.#texts.push(text) - 1;
-      this.#hashes.push(hash);
-      this.#marks.push(0);
-      this.#lengths.add(text.length);
-      this.#enter(word);
+      this.#hashes[word] = hash;
+      this.#slots[slot] = word + 1;
+      if (!this.#lengths.includes(length)) this.#lengths.push(length);
     }
     const marks = this.#marks[word] as number;
     const again = (appended && marks !== 0) || (marks & APPENDED) !== 0;
@@ -60,45 +72,62 @@ export class Words {
 
   /** To be asked when all words are there. */
   arePrefixFree(): boolean {
-    this.#ascending = [...this.#lengths].sort((a, b) => a - b);
-    if (this.#lengths.has(0)) return false;
-    return this.#texts.every((text, word) => this.at(text, 0) === word);
+    this.#lengths.sort((a, b) => a - b);
+    if (this.#lengths[0] === 0) return false;
+    return this.#texts.every((text, word) => this.#shortestAt(text, 0) === word);
   }
 
-  /** The word that `text` goes on with at `from`, or -1: one that was only put can only be at the beginning. */
+  /**
+   * The word that `text` goes on with at `from`, or -1: one that was only put can only be at the beginning. To be asked
+   * when they are known to be prefix-free, so that there is one at most.
+   */
   at(text: string, from: number): number {
+    // Most are as long as the one before.
+    const likely = this.#lastLength;
+    if (from + likely <= text.length) {
+      const word = this.#wordAt(text, from, likely, hashOf(0, text, from, from + likely));
+      if (word !== NONE) return word;
+    }
+    const word = this.#shortestAt(text, from);
+    if (word !== NONE) this.#lastLength = this.lengthOf(word);
+    return word;
+  }
+
+  #shortestAt(text: string, from: number): number {
     let hash = 0;
     let end = from;
-    for (const length of this.#ascending as readonly number[]) {
+    for (const length of this.#lengths) {
       if (from + length > text.length) break;
       hash = hashOf(hash, text, end, from + length);
       end = from + length;
-      const word = this.#find(text, from, length, hash);
-      if (word !== NONE && (from === 0 || this.#isAppended(word))) return word;
+      const word = this.#wordAt(text, from, length, hash);
+      if (word !== NONE) return word;
     }
     return NONE;
   }
 
-  #find(text: string, from: number, length: number, hash: number): number {
-    for (let slot = this.#slot(hash); ; slot = (slot + 1) & (this.#slots.length - 1)) {
-      const word = (this.#slots[slot] as number) - 1;
-      if (word === NONE) return NONE;
-      const known = this.#texts[word] as string;
-      if (known.length !== length) continue;
-      let same = 0;
-      while (same < length && known.charCodeAt(same) === text.charCodeAt(from + same)) same++;
-      if (same === length) return word;
+  #wordAt(text: string, from: number, length: number, hash: number): number {
+    let slot = this.#slot(hash);
+    let word = this.#wordIn(slot);
+    while (word !== NONE && !this.#is(word, hash, text, from, length)) {
+      slot = this.#after(slot);
+      word = this.#wordIn(slot);
     }
+    return from > 0 && word !== NONE && !this.#isAppended(word) ? NONE : word;
   }
 
-  #enter(word: number): void {
-    if (2 * this.count > this.#slots.length) {
-      this.#slots = new Int32Array(this.#slots.length * 4);
-      for (let other = 0; other < word; other++) this.#enter(other);
-    }
-    let slot = this.#slot(this.#hashes[word] as number);
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & (this.#slots.length - 1);
-    this.#slots[slot] = word + 1;
+  #is(word: number, hash: number, text: string, from: number, length: number): boolean {
+    if (this.#hashes[word] !== hash) return false;
+    const known = this.#texts[word] as string;
+    return known.length === length && text.startsWith(known, from);
+  }
+
+  #wordIn(slot: number): number {
+    return (this.#slots[slot] as number) - 1;
+  }
+
+  #after(slot: number): number {
+    return (slot + 1) & (this.#slots.length - 1);
   }
 
   #slot(hash: number): number {
@@ -123,51 +152,71 @@ export interface Step {
 /** Numbers for strings that are made of words; the empty one is 0. */
 export class Strings {
   readonly #words: Words;
-  /** By word, the steps it makes; what the steps after the first lead to, by where they are from and the word. */
-  readonly #steps: Step[][];
+  /** By word, the first step it makes: from where, or `NONE`, and to where. Most make no other one. */
+  readonly #from: Int32Array;
+  readonly #to: Int32Array;
+  /** The steps after the first by word, and what they lead to, by where they are from and the word. */
+  readonly #more = new Map<number, Step[]>();
   readonly #later = new Map<number, number>();
   /** Those that are not made of words. */
   readonly #others = new Map<string, number>();
   #count = 1;
   /** The string asked for last, which the next one often begins with. */
-  #last = { text: "", number: 0 };
+  #last = "";
+  #lastNumber = 0;
 
   constructor(words: Words) {
     this.#words = words;
-    this.#steps = Array.from({ length: words.count }, () => []);
+    this.#from = new Int32Array(words.count).fill(NONE);
+    this.#to = new Int32Array(words.count);
   }
 
   /** Of a string that is not made of words, a number that no other one has. */
   numberOf(text: string): number {
-    if (text === this.#last.text) return this.#last.number;
-    let { text: known, number } = text.startsWith(this.#last.text) ? this.#last : { text: "", number: 0 };
-    for (let from = known.length; from < text.length; ) {
+    if (text === this.#last) return this.#lastNumber;
+    const goesOn = text.startsWith(this.#last);
+    let number = goesOn ? this.#lastNumber : 0;
+    for (let from = goesOn ? this.#last.length : 0; from < text.length; ) {
       const word = this.#words.at(text, from);
       if (word === NONE) return this.#other(text);
       number = this.after(number, word);
       from += this.#words.lengthOf(word);
     }
-    this.#last = { text, number };
+    this.#last = text;
+    this.#lastNumber = number;
     return number;
   }
 
   /** The number of a string with one word more. */
   after(from: number, word: number): number {
-    const steps = this.#steps[word] as Step[];
-    const first = steps[0];
-    if (first?.from === from) return first.to;
-    const step = from * this.#steps.length + word;
+    const first = this.#from[word] as number;
+    if (first === from) return this.#to[word] as number;
+    if (first === NONE) {
+      this.#from[word] = from;
+      this.#to[word] = this.#count;
+      return this.#count++;
+    }
+    const step = from * this.#from.length + word;
     const known = this.#later.get(step);
     if (known !== undefined) return known;
     const to = this.#count++;
-    steps.push({ from, to });
-    if (first !== undefined) this.#later.set(step, to);
+    this.#later.set(step, to);
+    const more = this.#more.get(word);
+    if (more === undefined) this.#more.set(word, [{ from, to }]);
+    else more.push({ from, to });
     return to;
   }
 
-  /** Every step that an appended word was seen to make. */
-  appended(word: number): readonly Step[] {
-    return this.#steps[word] as readonly Step[];
+  /** The first step that a word was seen to make, if any. */
+  firstOf(word: number): Step | undefined {
+    const from = this.#from[word] as number;
+    return from === NONE ? undefined : { from, to: this.#to[word] as number };
+  }
+
+  /** Every step that a word was seen to make. */
+  stepsOf(word: number): readonly Step[] {
+    const first = this.firstOf(word);
+    return first === undefined ? [] : [first, ...(this.#more.get(word) ?? [])];
   }
 
   /** The number of a string that nobody saw. */

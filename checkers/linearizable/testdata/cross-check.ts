@@ -11,6 +11,7 @@ import { type Decision, decide } from "../decision.ts";
 import { isLinearizable } from "../exhaustive.ts";
 import { isLinearization } from "../linearization.ts";
 import { type Action, type Model, PENDING } from "../model.ts";
+import { listed } from "../object-history.ts";
 import { search } from "../search.ts";
 import { minimalWitness } from "../witness.ts";
 import type { AnyCall, AnyModel } from "./subjects.ts";
@@ -73,7 +74,7 @@ function wrongParts(model: AnyModel, actions: readonly AnyAction[], truth: strin
 }
 
 function wrongView(model: AnyModel, actions: readonly AnyAction[], truth: Decision["kind"]): string | undefined {
-  const view = model.asRegister?.(actions);
+  const view = model.asRegister?.(listed(model, actions));
   if (view === undefined) return undefined;
   const registers = register(view.init);
   // A relaxed view can have more operations than there is time to try all orders of.
