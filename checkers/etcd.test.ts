@@ -26,6 +26,15 @@ const entry = (key: string, value: number, modRevision: number, more: object = {
   modRevision,
   ...more,
 });
+/** Puts m in any case, and deletes k if c is 1. */
+const GUARDED = JSON.stringify({
+  compare: [{ key: "c", target: "value", operator: "=", operand: 1 }],
+  success: [
+    { kind: "put", key: "m", value: 7 },
+    { kind: "delete", key: "k" },
+  ],
+  failure: [{ kind: "put", key: "m", value: 7 }],
+});
 const ALL = { key: "a", end: "z" };
 
 describe("etcd", () => {
@@ -80,6 +89,17 @@ describe("etcd", () => {
         '1 invoke delete {"key":"a"}\n1 info delete {"key":"a"} ! timeout\n' +
         put(2, "c", 3, 4) +
         get(2, { key: "a", end: "b" }, 4),
+    ],
+    [
+      "a transaction of unknown outcome, certain in its place, that did what an uncertain one before it decides",
+      put(0, "c", 0, 2) +
+        put(0, "k", 5, 3) +
+        lost(1, "c", 1) +
+        lost(2, "z", 9) +
+        `3 invoke txn ${GUARDED}\n3 info txn ${GUARDED} ! timeout\n` +
+        put(0, "q", 1, 6) +
+        get(0, { key: "m" }, 6, entry("m", 7, 5)) +
+        get(0, { key: "k" }, 6),
     ],
     [
       "a transaction in another, whose comparisons are made before anything is changed",

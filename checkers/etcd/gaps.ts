@@ -7,6 +7,7 @@ import type { Ranks } from "./keyspace.ts";
 import { identity, same } from "./mismatch.ts";
 import type { Deadlines } from "./order.ts";
 import {
+  type EtcdCompare,
   type EtcdEntry,
   type EtcdKeys,
   type EtcdOperation,
@@ -53,7 +54,7 @@ export class Gaps {
   readonly #putting = new Map<string, EtcdRecord[]>();
   /** The only revision at which a write can have been made, as what it put was seen there. */
   readonly #shownAt = new Map<EtcdRecord, number>();
-  /** Revisions that only one write can have made. */
+  /** Revisions that only one write can have made, and one that does the same in every state. */
   readonly #forced = new Set<number>();
   /** Until which revision a write was found to be needed; negative: not to fit. */
   readonly #learnt = new Map<EtcdRecord, number>();
@@ -70,8 +71,10 @@ export class Gaps {
       for (const { rank, entry } of facts) {
         const writers = this.#writersOf(rank, entry);
         if (writers?.length !== 1) continue;
-        this.#shownAt.set(writers[0] as EtcdRecord, revision);
-        if (timeline.leases.get(revision) === undefined) this.#forced.add(revision);
+        const [writer] = writers as [EtcdRecord];
+        this.#shownAt.set(writer, revision);
+        if (timeline.leases.get(revision) === undefined && this.comparedBy(writer).length === 0)
+          this.#forced.add(revision);
       }
     this.#courses = timeline.keyspace.keys.map(() => ({ puts: [], deletes: [], sights: [] }));
   }
@@ -138,6 +141,12 @@ export class Gaps {
       reach.puts.some((rank) => rank >= low && rank < high) ||
       reach.deletes.some((ranks) => ranks.low < high && ranks.high > low)
     );
+  }
+
+  /** The keys that decide what a write does. */
+  comparedBy(record: EtcdRecord): readonly Ranks[] {
+    if (record.f !== "txn") return [];
+    return comparisonsOf(record.input).map((compare) => this.#timeline.keyspace.ranks(compare));
   }
 
   #mayBeAt(record: EtcdRecord, revision: number): boolean {
@@ -279,6 +288,11 @@ export class Gaps {
     if (deleted < put) return NEVER;
     return created ?? ANY_TIME;
   }
+}
+
+function comparisonsOf({ compare = [], success = [], failure = [] }: EtcdTxn): readonly EtcdCompare[] {
+  const inner = [...success, ...failure].flatMap((part) => (part.kind === "txn" ? comparisonsOf(part) : []));
+  return [...compare, ...inner];
 }
 
 /** The operations that a reply tells of, with their results. */

@@ -149,8 +149,8 @@ export class Replay {
     return true;
   }
 
-  /** Takes back what was chosen, and takes the next that fits what is known of the revision, and changes `ranks`. */
-  #chooseNext(choice: Choice, ranks?: Ranks): boolean {
+  /** Takes back what was chosen, and takes the next that fits what is known of the revision and changes one of these keys. */
+  #chooseNext(choice: Choice, among?: readonly Ranks[]): boolean {
     const { revision, candidates, mark } = choice;
     if (choice.chosen !== undefined) this.#used.delete(choice.chosen);
     choice.chosen = undefined;
@@ -158,7 +158,8 @@ export class Replay {
     const facts = gaps.factsOf(revision);
     for (let next = candidates.next(); next.done !== true; next = candidates.next()) {
       const record = next.value;
-      if (this.#used.has(record) || (ranks !== undefined && !gaps.touches(record, ranks))) continue;
+      if (this.#used.has(record)) continue;
+      if (among !== undefined && !among.some((ranks) => gaps.touches(record, ranks))) continue;
       if (record.f === "revoke" && record.type === "info" && !this.#leases.mayEnd(record.input, revision))
         continue;
       if (!this.#spend()) return false;
@@ -224,17 +225,25 @@ export class Replay {
   /** To a choice that can be made differently; undefined if there is none. */
   #goBack(doubt: Doubt): { readonly revision: number; readonly made: boolean } | undefined {
     const beginning = this.#choices[0];
+    const { ranks, suspects = ranks } = doubt.mismatch;
+    let { since } = doubt.mismatch;
+    const among = [suspects];
     while (this.#choices.length > 0) {
-      const suspect = this.#leaps ? this.#suspect(doubt.mismatch) : { at: this.#choices.length - 1 };
+      const suspect = this.#leaps ? this.#suspect(among, since) : { at: this.#choices.length - 1 };
       if (suspect === undefined) break;
       const choice = this.#choices[suspect.at] as Choice;
       for (const { chosen } of this.#choices.splice(suspect.at + 1))
         if (chosen !== undefined) this.#used.delete(chosen);
       this.#store.rollback(choice.mark);
-      if (choice.chosen !== undefined && suspect.ranks === undefined)
+      if (choice.chosen !== undefined && suspect.among === undefined) {
         this.#gaps?.learn(choice.chosen, doubt.revision, false);
-      if (this.#chooseNext(choice, suspect.ranks)) {
-        if (suspect.ranks !== undefined) this.#gaps?.learn(choice.chosen as EtcdRecord, doubt.revision, true);
+        // What it did depends on what was there before.
+        const compared = this.#gaps?.comparedBy(choice.chosen) ?? [];
+        if (compared.length > 0) since = 0;
+        among.push(...compared);
+      }
+      if (this.#chooseNext(choice, suspect.among)) {
+        if (suspect.among !== undefined) this.#gaps?.learn(choice.chosen as EtcdRecord, doubt.revision, true);
         return { revision: choice.revision, made: true };
       }
       if (this.#broke) return undefined;
@@ -249,19 +258,24 @@ export class Replay {
   }
 
   /**
-   * The last choice that changed what does not fit; if none did, the last that could have, if it takes a write that
-   * changes `ranks`.
+   * The last choice that changed any of these keys; if none did, the last that could have, if it takes a write that
+   * changes one.
    */
-  #suspect({ since, ...mismatch }: Mismatch): { readonly at: number; readonly ranks?: Ranks } | undefined {
+  #suspect(
+    among: readonly Ranks[],
+    since: number,
+  ): { readonly at: number; readonly among?: readonly Ranks[] } | undefined {
     const gaps = this.#gaps as Gaps;
-    const ranks = mismatch.suspects ?? mismatch.ranks;
     const choices = this.#choices;
     const culprit = choices.findLastIndex(
-      ({ revision, chosen }) => revision >= since && chosen !== undefined && gaps.touches(chosen, ranks),
+      ({ revision, chosen }) =>
+        revision >= since && chosen !== undefined && among.some((ranks) => gaps.touches(chosen, ranks)),
     );
     if (culprit >= 0) return { at: culprit };
-    const at = choices.findLastIndex(({ revision }) => revision >= since && gaps.mayTouch(revision, ranks));
-    return at < 0 ? undefined : { at, ranks };
+    const at = choices.findLastIndex(
+      ({ revision }) => revision >= since && among.some((ranks) => gaps.mayTouch(revision, ranks)),
+    );
+    return at < 0 ? undefined : { at, among };
   }
 
   #unfilled(revision: number): Mismatch {

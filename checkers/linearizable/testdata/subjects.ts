@@ -3,7 +3,7 @@ import type { Json } from "../../../src/history/op.ts";
 import type { Random } from "../../../src/runtime/random.ts";
 import { counter } from "../../models/counter.ts";
 import type { EtcdCompare, EtcdOperation } from "../../etcd/signature.ts";
-import { type EtcdAnswer, type EtcdCall, etcd, etcdOutcome } from "../../models/etcd.ts";
+import { type EtcdAnswer, type EtcdCall, type EtcdState, etcd, etcdOutcome } from "../../models/etcd.ts";
 import { kv } from "../../models/kv.ts";
 import { multiRegister, type RegisterStep } from "../../models/multi-register.ts";
 import { fencedMutex, mutex, ownedMutex, reentrantMutex } from "../../models/mutex.ts";
@@ -19,6 +19,8 @@ export type AnyModel = Model<unknown, AnyCall, Json>;
 export interface Draw {
   readonly input: AnyCall;
   readonly answers: readonly Json[];
+  /** The answer in one state, where it is seldom among those; undefined if the call is refused there. */
+  truth?(state: unknown): Json | undefined;
 }
 
 export interface Subject {
@@ -86,6 +88,28 @@ function etcdTxn(random: Random, nested = false) {
   return { ...(random.chance(0.6) ? { compare: [compare] } : {}), success: branch(), failure: branch() };
 }
 
+/** Writes that depend on other keys, of values by which they are known, and reads that show what became of them. */
+function guardedCall(random: Random, i: number): EtcdCall {
+  const [key, other] = random.chance(0.5) ? ["a", "b"] : ["b", "a"];
+  const kind = random.below(6);
+  if (kind < 2) return { f: "range", value: random.chance(0.5) ? { key: "a", end: "z" } : { key } };
+  if (kind < 4) return { f: "put", value: { key: random.pick([key, "c"]), value: i } };
+  if (kind === 4) return { f: "delete", value: { key } };
+  const compare: EtcdCompare = random.chance(0.5)
+    ? { key, target: "version", operator: ">", operand: random.below(2) }
+    : { key, target: "value", operator: "<", operand: random.below(i + 1) };
+  const branch = (): EtcdOperation[] => [
+    { kind: "put", key: "c", value: i },
+    ...(random.chance(0.5) ? [{ kind: "delete", key: other } as const] : []),
+  ];
+  return { f: "txn", value: { compare: [compare], success: branch(), failure: branch() } };
+}
+
+/** The answer without some of what an entry can tell. */
+function partly(answer: EtcdAnswer, untold: readonly string[]): EtcdAnswer {
+  return JSON.parse(JSON.stringify(answer, (name, part) => (untold.includes(name) ? undefined : part)));
+}
+
 function etcdCall(random: Random): EtcdCall {
   const kind = random.below(6);
   if (kind === 0) return { f: random.chance(0.7) ? "grant" : "revoke", value: "7" };
@@ -95,16 +119,25 @@ function etcdCall(random: Random): EtcdCall {
 }
 
 /** What the call answers in some state that others like it lead to. */
-function etcdDraw(random: Random): Draw {
-  const input = etcdCall(random);
+function etcdDraw(random: Random, i: number, callOf: (random: Random, i: number) => EtcdCall): Draw {
+  const input = callOf(random, i);
   const answers = new Map<string, EtcdAnswer>();
   for (let tries = 0; tries < 6; tries++) {
     let state = etcd().init;
-    for (let depth = random.below(3); depth > 0; depth--) state = etcdOutcome(state, etcdCall(random))[0];
+    for (let depth = random.below(3); depth > 0; depth--) state = etcdOutcome(state, callOf(random, random.below(i + 1)))[0];
     const [, answer] = etcdOutcome(state, input);
     if (answer !== undefined) answers.set(JSON.stringify(answer), answer);
   }
-  return answers.size === 0 ? etcdDraw(random) : { input, answers: [...answers.values()] };
+  if (answers.size === 0) return etcdDraw(random, i, callOf);
+  const untold = random.chance(0.5) ? [] : ["version", "createRevision", "lease"].filter(() => random.chance(0.5));
+  return {
+    input,
+    answers: [...answers.values()].map((answer) => partly(answer, untold)),
+    truth(state) {
+      const [, answer] = etcdOutcome(state as EtcdState, input);
+      return answer && partly(answer, untold);
+    },
+  };
 }
 
 function transaction(random: Random): Draw {
@@ -156,7 +189,8 @@ export const subjects: readonly Subject[] = [
       return { input: { f: kind === 3 ? "put" : "append", value: String(i) }, answers: [null] };
     },
   },
-  { name: "etcd", model: etcd(), call: etcdDraw },
+  { name: "etcd", model: etcd(), call: (random, i) => etcdDraw(random, i, etcdCall) },
+  { name: "etcd with values written once", model: etcd(), call: (random, i) => etcdDraw(random, i, guardedCall) },
   { name: "mutex", model: mutex, call: (random) => lockCalls(side(random), null, [null, null]) },
   {
     name: "owned mutex",

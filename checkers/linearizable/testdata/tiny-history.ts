@@ -95,9 +95,7 @@ class Play {
     if (running === undefined || running.applied) return;
     running.applied = true;
     const { input, answers } = running.draw;
-    const possible = this.#random.chance(this.#honesty)
-      ? answers.filter((answer) => this.#model.step(this.#state, input, answer) !== undefined)
-      : [];
+    const possible = this.#random.chance(this.#honesty) ? this.#possible(running.draw) : [];
     running.answer = this.#random.pick(possible.length > 0 ? possible : answers);
     const after = this.#model.step(this.#state, input, running.answer);
     if (after !== undefined && this.#model.key(after) !== this.#model.key(this.#state)) {
@@ -105,6 +103,13 @@ class Play {
       this.#revision++;
     }
     running.revision = this.#revision;
+  }
+
+  #possible({ input, answers, truth }: Draw): readonly Json[] {
+    if (truth === undefined)
+      return answers.filter((answer) => this.#model.step(this.#state, input, answer) !== undefined);
+    const answer = truth(this.#state);
+    return answer === undefined ? [] : [answer];
   }
 }
 
