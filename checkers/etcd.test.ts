@@ -247,8 +247,8 @@ describe("etcd", () => {
   });
 });
 
-/** A history of one copy of the store, by several clients, of which some lose answers. */
-function honest(random: Random, size: number): Op<EtcdSignature>[] {
+/** A history of one copy of the store, by several clients, of which some lose answers: all but such a share. */
+function honest(random: Random, size: number, heard = 0.85): Op<EtcdSignature>[] {
   const events: Op<EtcdSignature>[] = [];
   let state = etcd().init;
   let processes = 4;
@@ -264,14 +264,14 @@ function honest(random: Random, size: number): Op<EtcdSignature>[] {
       const process = free.pop() as number;
       record({ type: "invoke", process, ...call });
       open.push({ process, call });
-    } else if (running.done !== true && (random.chance(0.9) || running.answer === null)) {
+    } else if (running.done !== true && (heard === 1 || random.chance(0.9) || running.answer === null)) {
       const [after, answer] = etcdOutcome(state, running.call);
       state = after;
       open[at] = { ...running, answer, done: true };
     } else {
       open.splice(at, 1);
       const { process, call, answer, done } = running;
-      if (done === true && random.chance(0.85)) {
+      if (done === true && random.chance(heard)) {
         if (answer === undefined) record({ type: "fail", process, ...call, error: "refused" });
         else record({ type: "ok", process, f: call.f, value: answer });
         free.push(process);
@@ -352,5 +352,66 @@ describe("histories of one copy", () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  interface Told {
+    readonly revision: number;
+    readonly entries?: readonly EtcdEntry[];
+    readonly count?: number;
+    readonly succeeded?: boolean;
+    readonly deleted?: number;
+    readonly previous?: readonly EtcdEntry[];
+  }
+  /** Of the first key that is shown. */
+  const first = (lie: (entry: EtcdEntry) => Partial<EtcdEntry>) => (answer: Told) => {
+    const [entry, ...others] = answer.entries ?? [];
+    return entry && { entries: [{ ...entry, ...lie(entry) }, ...others] };
+  };
+  it.each<[what: string, lie: (answer: Told, f: string) => Partial<Told> | undefined]>([
+    ["the revision of a write", ({ revision }, f) => (f === "put" ? { revision: revision + 1 } : undefined)],
+    [
+      "the revision of a write, to one before",
+      ({ revision }, f) => (f === "put" ? { revision: revision - 1 } : undefined),
+    ],
+    [
+      "a range, which misses a key and counts accordingly",
+      ({ entries = [], count = 0 }) =>
+        entries.length > 0 ? { entries: entries.slice(1), count: count - 1 } : undefined,
+    ],
+    ["a count", ({ count }) => (count === undefined ? undefined : { count: count + 1 })],
+    ["the revision of a key's last change", first(({ modRevision }) => ({ modRevision: modRevision - 1 }))],
+    ["a version", first(({ version = 0 }) => ({ version: version + 1 }))],
+    ["a lease", first(({ lease }) => ({ lease: lease === "7" ? "" : "7" }))],
+    [
+      "the branch of a transaction",
+      ({ succeeded }) => (succeeded === undefined ? undefined : { succeeded: !succeeded }),
+    ],
+    [
+      "how many were deleted",
+      ({ deleted }) => (deleted === undefined ? undefined : { deleted: deleted + 1 }),
+    ],
+    [
+      "what was there before",
+      ({ deleted = 0, previous = [] }) => (deleted > 0 ? { previous: previous.slice(1) } : undefined),
+    ],
+  ])("are invalid once an answer lies about %s", (_, lie) => {
+    let told = 0;
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(), (seed, nth) => {
+        const events = honest(seededRandom(seed), 40, 1);
+        const lies = events.flatMap((event) => {
+          if (event.type !== "ok" || event.value === null || typeof event.value !== "object") return [];
+          const wrong = lie(event.value as unknown as Told, event.f);
+          return wrong === undefined ? [] : [{ event, value: { ...event.value, ...wrong } }];
+        });
+        if (lies.length === 0) return;
+        told++;
+        const { event, value } = lies[nth % lies.length] as (typeof lies)[number];
+        const changed = events.map((other) => (other === event ? { ...event, value } : other));
+        expect(judged(changed as Op<EtcdSignature>[]).validity).toBe("invalid");
+      }),
+      { numRuns: 25 },
+    );
+    expect(told).toBeGreaterThan(10);
   });
 });
