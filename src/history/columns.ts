@@ -12,7 +12,7 @@ export class MalformedHistory extends Error {
   override readonly name = "MalformedHistory";
   /** Position of the offending event in the list. */
   readonly position: number;
-  constructor(position: number, event: Op, what: string) {
+  constructor(position: number, event: Pick<Op, "process" | "type" | "f">, what: string) {
     const who = event.process === NEMESIS ? "the nemesis" : `process ${event.process}`;
     super(`event ${position} (${who}, ${event.type} ${event.f}): ${what}`);
     this.position = position;
@@ -90,11 +90,11 @@ export interface Built {
 
 /** Takes the events of a history one by one, and keeps none of a client. */
 export class ColumnsBuilder {
+  readonly values = new Values();
   readonly #functions = new Names();
   readonly #keys = new Names();
   readonly #nodes = new Names();
   readonly #errors = new Names();
-  readonly #values = new Values();
   #columns = columnsOf(1 << 10);
   #capacity = 1 << 10;
   #length = 0;
@@ -110,13 +110,51 @@ export class ColumnsBuilder {
    * process (but the nemesis) is used again after an `info`. The builder is of no use after that.
    */
   add(event: Op): void {
-    const at = this.#events++;
-    if (event.index !== at)
-      throw new MalformedHistory(at, event, `has index ${event.index}, but indexes count up from 0`);
-    const open = this.#pending.get(event.process);
-    if (event.type === "invoke") this.#invoke(event, open);
-    else if (open === undefined) throw new MalformedHistory(at, event, "completes, but nothing is pending");
-    else this.#complete(event, open);
+    if (event.process === NEMESIS) this.#addNemesis(event);
+    else {
+      const { index, time, process, type, f, key, node } = event;
+      const error = type === "fail" || type === "info" ? event.error : undefined;
+      this.addCoded(index, time, process, type, f, this.values.encode(event.value), key, node, error);
+    }
+  }
+
+  /** The same for an event of a client that is in pieces, its value as a code of `values`. */
+  addCoded(
+    index: number,
+    time: number,
+    process: Process,
+    type: Op["type"],
+    f: string,
+    value: number,
+    key: string | undefined,
+    node: NodeId | undefined,
+    error: string | undefined,
+  ): void {
+    const open = this.#pendingAt({ index, process, type, f });
+    if (type === "invoke") {
+      if (open !== undefined)
+        this.#isPending({ process, type, f }, this.#columns.invokeIndex[open] as number);
+      if (this.#retired.has(process)) {
+        const what = "the process ended as info before and cannot be used again";
+        throw new MalformedHistory(index, { process, type, f }, what);
+      }
+      this.#invoke(index, time, process, f, value, key, node);
+      return;
+    }
+    const row = open as number;
+    const c = this.#columns;
+    const invoked = this.#functions.list[c.f[row] as number] as string;
+    const invokedKey = this.#keys.list[c.key[row] as number];
+    this.#fits({ process, type, f }, key, invoked, invokedKey, c.invokeIndex[row] as number);
+    this.#pending.delete(process);
+    if (type === "info") this.#retired.add(process);
+    c.type[row] = TYPE_CODE[type];
+    c.completeNode[row] = this.#nodes.number(node);
+    c.completeIndex[row] = index;
+    c.completeTime[row] = time;
+    c.output[row] = value;
+    c.error[row] = this.#errors.number(error);
+    c.keyRepeated[row] = key === undefined ? 0 : 1;
   }
 
   /** To be called once, when all events have been added. */
@@ -129,82 +167,85 @@ export class ColumnsBuilder {
       keys: this.#keys.list,
       nodes: this.#nodes.list,
       errors: this.#errors.list,
-      values: this.#values,
+      values: this.values,
     };
     return { columns, nemesis: this.#nemesis };
   }
 
-  #invoke(event: Op, open: number | undefined): void {
-    const { process } = event;
-    if (open !== undefined) {
-      const { invokeIndex } = this.#invocation(process, open);
-      const what = `invoked while its operation of event ${invokeIndex} is pending`;
-      throw new MalformedHistory(event.index, event, what);
+  #addNemesis(event: Op): void {
+    const { process, type, f } = event;
+    const open = this.#pendingAt(event);
+    const invocation = this.#nemesis[open as number];
+    if (type === "invoke") {
+      if (invocation !== undefined) this.#isPending(event, invocation.index);
+      this.#pending.set(process, this.#nemesis.length);
+    } else {
+      const { f: invoked, key, index } = invocation as Op;
+      this.#fits({ process, type, f }, event.key, invoked, key, index);
+      this.#pending.delete(process);
     }
-    if (this.#retired.has(process)) {
-      const what = "the process ended as info before and cannot be used again";
-      throw new MalformedHistory(event.index, event, what);
+    this.#nemesis.push(event);
+  }
+
+  /** Takes the event's place in the history; where the pending operation of its process is. */
+  #pendingAt(event: Pick<Op, "index" | "process" | "type" | "f">): number | undefined {
+    const at = this.#events++;
+    if (event.index !== at)
+      throw new MalformedHistory(at, event, `has index ${event.index}, but indexes count up from 0`);
+    const open = this.#pending.get(event.process);
+    if (open === undefined && event.type !== "invoke")
+      throw new MalformedHistory(at, event, "completes, but nothing is pending");
+    return open;
+  }
+
+  #isPending(event: Pick<Op, "process" | "type" | "f">, invoked: number): never {
+    const what = `invoked while its operation of event ${invoked} is pending`;
+    throw new MalformedHistory(this.#events - 1, event, what);
+  }
+
+  /** Throws unless a completion is one of the operation that was invoked. */
+  #fits(
+    event: Pick<Op, "process" | "type" | "f">,
+    key: string | undefined,
+    invoked: string,
+    invokedKey: string | undefined,
+    invokedAt: number,
+  ): void {
+    if (invoked !== event.f) {
+      const what = `completes event ${invokedAt}, which invoked ${invoked}`;
+      throw new MalformedHistory(this.#events - 1, event, what);
     }
-    if (process === NEMESIS) {
-      this.#pending.set(process, this.#nemesis.push(event) - 1);
-      return;
+    if (key !== undefined && key !== invokedKey) {
+      const what = `completes event ${invokedAt} with key ${key} instead of ${invokedKey ?? "none"}`;
+      throw new MalformedHistory(this.#events - 1, event, what);
     }
+  }
+
+  #invoke(
+    index: number,
+    time: number,
+    process: Process,
+    f: string,
+    value: number,
+    key: string | undefined,
+    node: NodeId | undefined,
+  ): void {
     if (this.#length === this.#capacity) this.#resize(this.#capacity * 2);
     const row = this.#length++;
     this.#pending.set(process, row);
     const c = this.#columns;
-    c.f[row] = this.#functions.number(event.f);
+    c.f[row] = this.#functions.number(f);
     c.type[row] = TYPE_CODE.info;
     c.process[row] = process;
-    c.key[row] = this.#keys.number(event.key);
-    c.invokeNode[row] = this.#nodes.number(event.node);
+    c.key[row] = this.#keys.number(key);
+    c.invokeNode[row] = this.#nodes.number(node);
     c.completeNode[row] = NONE;
-    c.invokeIndex[row] = event.index;
+    c.invokeIndex[row] = index;
     c.completeIndex[row] = NONE;
-    c.invokeTime[row] = event.time;
-    c.input[row] = this.#values.encode(event.value);
-    c.output[row] = this.#values.encode(null);
+    c.invokeTime[row] = time;
+    c.input[row] = value;
+    c.output[row] = this.values.encode(null);
     c.error[row] = NONE;
-  }
-
-  #complete(event: Exclude<Op, { readonly type: "invoke" }>, open: number): void {
-    const { index, process, f, key, type } = event;
-    const invocation = this.#invocation(process, open);
-    if (invocation.f !== f) {
-      const what = `completes event ${invocation.invokeIndex}, which invoked ${invocation.f}`;
-      throw new MalformedHistory(index, event, what);
-    }
-    if (key !== undefined && key !== invocation.key) {
-      const what = `completes event ${invocation.invokeIndex} with key ${key} instead of ${invocation.key ?? "none"}`;
-      throw new MalformedHistory(index, event, what);
-    }
-    this.#pending.delete(process);
-    if (process === NEMESIS) {
-      this.#nemesis.push(event);
-      return;
-    }
-    if (type === "info") this.#retired.add(process);
-    const c = this.#columns;
-    c.type[open] = TYPE_CODE[type];
-    c.completeNode[open] = this.#nodes.number(event.node);
-    c.completeIndex[open] = index;
-    c.completeTime[open] = event.time;
-    c.output[open] = this.#values.encode(event.value);
-    c.error[open] = type === "ok" ? NONE : this.#errors.number(event.error);
-    c.keyRepeated[open] = key === undefined ? 0 : 1;
-  }
-
-  #invocation(process: Process, open: number) {
-    if (process === NEMESIS) {
-      const { f, key, index } = this.#nemesis[open] as Op;
-      return { f, key, invokeIndex: index };
-    }
-    const { f, key, invokeIndex } = this.#columns;
-    return {
-      f: this.#functions.list[f[open] as number],
-      key: this.#keys.list[key[open] as number],
-      invokeIndex: invokeIndex[open] as number,
-    };
   }
 
   #resize(capacity: number): void {

@@ -14,19 +14,52 @@ const FIRST = 1 << 8;
 /** Blocks that codes can tell apart. */
 const BLOCKS = 1 << (30 - BLOCK);
 
+/** At most so many shapes of records; objects of yet others are kept. */
+const MOST_SHAPES = 1 << 10;
+const MOST_FIELDS = 64;
+
+/** The names of the fields of a record, in their order. */
+export class Shape {
+  readonly names: readonly string[];
+  readonly number: number;
+  readonly #all: Shape[];
+  readonly #wider = new Map<string, Shape>();
+
+  /** Adds itself to `all`. */
+  constructor(names: readonly string[], all: Shape[]) {
+    this.names = names;
+    this.number = all.push(this) - 1;
+    this.#all = all;
+  }
+
+  /** With one field more; undefined if there are too many, or the name has a meaning of its own or is there already. */
+  with(name: string): Shape | undefined {
+    const known = this.#wider.get(name);
+    if (known !== undefined) return known;
+    const full = this.#all.length === MOST_SHAPES || this.names.length === MOST_FIELDS;
+    if (full || name === "__proto__" || this.names.includes(name)) return undefined;
+    const wider = new Shape([...this.names, name], this.#all);
+    this.#wider.set(name, wider);
+    return wider;
+  }
+}
+
 /**
  * Scalars are equal exactly if their codes are. Lists and objects are not compared, so equal ones have different
  * codes; what is decoded from them is not the value that was encoded, but equal to it.
  *
  * A code that is even is a small integer, doubled. Of the others the lowest two bits are 01 for what is kept as it
- * is, and 11 for lists; the rest says where.
+ * is, and 11 for lists and records; the rest says where. A record is a list of what is in its fields.
  */
 export class Values {
   readonly #kept: Json[] = [null, false, true];
   readonly #strings = new Map<string, number>();
   readonly #numbers = new Map<number, number>();
-  /** Of a list, how many items it has, and then their codes. */
+  /** Of a list, how many items it has, or of a record, the complement of its shape; and then the codes in it. */
   readonly #blocks: Int32Array[] = [];
+  readonly #shapes: Shape[] = [];
+  /** That of a record without fields, from which all others follow. */
+  readonly emptyShape = new Shape([], this.#shapes);
   /** The next cell that is free, of the last block. */
   #free = CELLS;
 
@@ -52,10 +85,19 @@ export class Values {
     if ((code & 2) === 0) return this.#kept[code >>> 2] as Json;
     const block = this.#block(code);
     const at = offset(code);
+    const header = block[at] as number;
+    if (header < 0) return this.#fields(this.#shapes[~header] as Shape, block, at + 1);
     const list: Json[] = [];
-    const end = at + 1 + (block[at] as number);
+    const end = at + 1 + header;
     for (let i = at + 1; i < end; i++) list.push(this.decode(block[i] as number));
     return list;
+  }
+
+  #fields({ names }: Shape, block: Int32Array, from: number): Json {
+    const record: { [field: string]: Json } = {};
+    for (let i = 0; i < names.length; i++)
+      record[names[i] as string] = this.decode(block[from + i] as number);
+    return record;
   }
 
   /** Whether codes tell equality. */
@@ -73,12 +115,34 @@ export class Values {
 
   /** How many items a list has; undefined if the code is of something else. */
   length(code: number): number | undefined {
-    return (code & 3) === 3 ? (this.#block(code)[offset(code)] as number) : undefined;
+    if ((code & 3) !== 3) return undefined;
+    const header = this.#block(code)[offset(code)] as number;
+    return header < 0 ? undefined : header;
   }
 
   /** The code of item `i` of a list. There is no check that it has so many. */
   item(code: number, i: number): number {
     return this.#block(code)[offset(code) + 1 + i] as number;
+  }
+
+  /** The code of a list of the items whose codes are those of `codes` from `from` on. */
+  list(codes: readonly number[], from: number): number {
+    return this.#taken(codes.length - from, codes, from);
+  }
+
+  /** The code of an object with the fields of a shape, whose codes are those of `codes` from `from` on. */
+  record(shape: Shape, codes: readonly number[], from: number): number {
+    return this.#taken(~shape.number, codes, from);
+  }
+
+  #taken(header: number, codes: readonly number[], from: number): number {
+    const cell = this.#take(Math.ceil((codes.length - from + 1) / CELL));
+    const number = this.#blocks.length - 1;
+    const block = this.#blocks[number] as Int32Array;
+    const at = cell * CELL;
+    block[at] = header;
+    for (let i = from; i < codes.length; i++) block[at + 1 + i - from] = codes[i] as number;
+    return (((number << BLOCK) | cell) << 2) | 3;
   }
 
   #block(code: number): Int32Array {

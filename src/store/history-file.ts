@@ -2,7 +2,8 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { detectFormat, type Format, historyFrom } from "../history/formats/format.ts";
+import { detectFormat, type Format, historyFrom, journal, notEmpty } from "../history/formats/format.ts";
+import { JournalReader } from "../history/formats/journal.ts";
 import { readJsonLines } from "../history/formats/json.ts";
 import { FormatError, TextSource } from "../history/formats/text-source.ts";
 import { type History, MalformedHistory } from "../history/history.ts";
@@ -38,11 +39,22 @@ export function readHistory(path: string, known?: Format): StoredHistory {
     const format = { name: ROBUSTNESS_REPORT, nilIsUnknown: false };
     return { history: readRobustnessReport(path), format, torn: false };
   }
+  if (known === journal) return readJournal(path);
   return reading(path, (source) => {
     const format = known ?? detectFormat(source);
     if (format === undefined)
       throw new FormatError("not a history: expected a journal, or Jepsen's operations or log");
+    if (format === journal) return readJournal(path);
     return { history: historyFrom(format, source), format, torn: source.torn };
+  });
+}
+
+/** From its bytes: journals are the longest histories. */
+function readJournal(path: string): StoredHistory {
+  const reader = new JournalReader(piecesOf(path));
+  return naming(path, reader, () => {
+    const history = notEmpty(reader.history());
+    return { history, format: journal, torn: reader.torn };
   });
 }
 
@@ -52,14 +64,25 @@ export function readValues(path: string): readonly Json[] {
 }
 
 function reading<T>(path: string, read: (source: TextSource) => T): T {
-  const source = new TextSource(piecesOf(path));
+  const source = new TextSource(textOf(piecesOf(path)));
+  return naming(path, source, () => read(source));
+}
+
+/** Throws UsageError that names the line, where what is read is wrong. */
+function naming<T>(path: string, at: { readonly line: number }, read: () => T): T {
   try {
-    return read(source);
+    return read();
   } catch (error) {
     if (error instanceof FormatError || error instanceof MalformedHistory)
-      throw new UsageError(`${path}:${source.line}: ${error.message}`);
+      throw new UsageError(`${path}:${at.line}: ${error.message}`);
     throw error;
   }
+}
+
+function* textOf(pieces: Iterable<Uint8Array>): Generator<string> {
+  const decoder = new StringDecoder("utf8");
+  for (const piece of pieces) yield decoder.write(piece as Buffer);
+  yield decoder.end();
 }
 
 /** Small enough for the caches of a processor: twice as fast as a megabyte. */
@@ -67,14 +90,13 @@ const PIECE = 1 << 16;
 const NEWLINE = 10;
 
 /**
- * The text of a file, held one piece at a time. A piece ends with a line if it can: what need not be put together
- * with the rest of the piece before is much faster to look at.
+ * The bytes of a file, one piece at a time, each in the place of the one before. A piece ends with a line if it can:
+ * what need not be put together with the rest of the piece before is much faster to look at.
  */
-function* piecesOf(path: string): Generator<string> {
+function* piecesOf(path: string): Generator<Uint8Array> {
   const descriptor = openSync(path, "r");
   try {
     const bytes = Buffer.allocUnsafe(PIECE);
-    const decoder = new StringDecoder("utf8");
     let held = 0;
     for (;;) {
       const read = readSync(descriptor, bytes, held, PIECE - held, null);
@@ -82,11 +104,11 @@ function* piecesOf(path: string): Generator<string> {
       held += read;
       const newline = bytes.lastIndexOf(NEWLINE, held - 1);
       const cut = newline < 0 ? held : newline + 1;
-      yield decoder.write(bytes.subarray(0, cut));
+      yield bytes.subarray(0, cut);
       bytes.copyWithin(0, cut, held);
       held -= cut;
     }
-    yield decoder.write(bytes.subarray(0, held)) + decoder.end();
+    yield bytes.subarray(0, held);
   } finally {
     closeSync(descriptor);
   }

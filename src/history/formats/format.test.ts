@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { History } from "../history.ts";
 import { printEvents } from "../notation.ts";
-import { detectFormat } from "./format.ts";
+import { detectFormat, historyFrom } from "./format.ts";
 import { TextSource } from "./text-source.ts";
 
 /** Cut into pieces of every small size, as files are, and read; the format's name and the events in our notation. */
@@ -13,8 +12,8 @@ function read(text: string): { readonly name: string; readonly events: string; r
     const source = new TextSource(pieces);
     const format = detectFormat(source);
     if (format === undefined) throw new Error("no format");
-    const events = [...format.read(source)];
-    return { name: format.name, events: printEvents(new History(events).events), torn: source.torn };
+    const { events } = historyFrom(format, source);
+    return { name: format.name, events: printEvents(events), torn: source.torn };
   });
   for (const result of results) expect(result).toEqual(results[0]);
   return results[0] as (typeof results)[0];
@@ -104,7 +103,7 @@ describe("a history recorded elsewhere", () => {
     const many = Array.from({ length: 2_000 }, () => keyed.slice(0, 2)).flat();
     const strange = lines(...keyed, ...many, op(0, "invoke", "write", "5"));
     const source = new TextSource([strange]);
-    expect(() => [...(detectFormat(source)?.read(source) ?? [])]).toThrow("no pair of a key and a value");
+    expect(() => detectFormat(source)?.history(source)).toThrow("no pair of a key and a value");
     expect(source.line).toBe(4_005);
   });
 
@@ -150,7 +149,7 @@ describe("what is no history", () => {
   ])("is told with its line: %j", (text, line, message) => {
     const source = new TextSource([text]);
     const format = detectFormat(source);
-    expect(() => [...(format?.read(source) ?? [])]).toThrow(message);
+    expect(() => format?.history(source)).toThrow(message);
     expect(source.line).toBe(line);
   });
 });

@@ -3,7 +3,7 @@ import { ColumnsBuilder } from "../columns.ts";
 import { History } from "../history.ts";
 import type { Json, Op } from "../op.ts";
 import { readEdn } from "./edn.ts";
-import { readJournal } from "./journal.ts";
+import { journalIn } from "./journal.ts";
 import { readJsonLines, readJsonValues } from "./json.ts";
 import { areKeyed, withoutKey } from "./keys.ts";
 import { readLog } from "./log.ts";
@@ -17,15 +17,15 @@ export interface Format {
   readonly nilIsUnknown: boolean;
   /** By the beginning of the file, without blanks and comments. */
   recognises(head: string): boolean;
-  /** The events of a history. Throws FormatError; the source then knows the line. */
-  read(source: TextSource): Iterable<Op>;
+  /** Throws FormatError, whose line the source then knows, and MalformedHistory. */
+  history(source: TextSource): History;
 }
 
 export const journal: Format = {
   name: "journal of Faultline",
   nilIsUnknown: false,
   recognises: (head) => /^\{"index":0,"time":\d+,"process":/.test(head),
-  read: readJournal,
+  history: journalIn,
 };
 
 /** The first that recognises a file reads it. */
@@ -35,25 +35,25 @@ const formats: readonly Format[] = [
     name: "log of Jepsen",
     nilIsUnknown: false,
     recognises: (head) => /(?:^|\n)[^\n]*\bjepsen\.util - (?:\d+|:nemesis)\s+:\w+\s/.test(head),
-    read: (source) => numbered(readLog(source)),
+    history: (source) => built(numbered(readLog(source))),
   },
   {
     name: "EDN operations",
     nilIsUnknown: true,
     recognises: (head) => /^[[(]?\s*(?:#jepsen\.history\.Op\s*)?\{\s*:/.test(head),
-    read: (source) => operations(source, (text) => readEdn(text, true)),
+    history: (source) => operations(source, (text) => readEdn(text, true)),
   },
   {
     name: "JSON operations, one a line",
     nilIsUnknown: true,
     recognises: (head) => /^\{[ \t]*"[^\n]*\}[ \t\r]*(?:\n|$)/.test(head),
-    read: (source) => operations(source, readJsonLines),
+    history: (source) => operations(source, readJsonLines),
   },
   {
     name: "JSON operations",
     nilIsUnknown: true,
     recognises: (head) => /^\[?\s*\{\s*"/.test(head),
-    read: (source) => operations(source, readJsonValues),
+    history: (source) => operations(source, readJsonValues),
   },
 ];
 
@@ -69,21 +69,27 @@ export function detectFormat(source: TextSource): Format | undefined {
 
 /** The history in a text of that format. Throws FormatError and MalformedHistory. */
 export function historyFrom(format: Format, source: TextSource): History {
+  return notEmpty(format.history(source));
+}
+
+/** Throws FormatError for a history without events. */
+export function notEmpty(history: History): History {
+  if (history.columns.length === 0 && history.nemesis.length === 0)
+    throw new FormatError("holds no operations");
+  return history;
+}
+
+function built(events: Iterable<Op>): History {
   const builder = new ColumnsBuilder();
-  let events = 0;
-  for (const event of format.read(source)) {
-    builder.add(event);
-    events++;
-  }
-  if (events === 0) throw new FormatError("holds no operations");
+  for (const event of events) builder.add(event);
   return new History(builder.build());
 }
 
 type Values = (source: TextSource) => Iterable<Json>;
 
-function* operations(source: TextSource, values: Values): Generator<Op> {
+function operations(source: TextSource, values: Values): History {
   const keyed = areKeyed(beginning(source.text.slice(0, SEEN), values));
-  yield* numbered(recorded(values(source), keyed));
+  return built(numbered(recorded(values(source), keyed)));
 }
 
 /** The events that a text surely begins with: the last ones may be cut off or wrong. */

@@ -1,29 +1,106 @@
 /**
  * Our own journal: one event as JSON per line, each exactly as the history has it.
  *
- * A journal has millions of lines of one shape, so they are read by a scanner for that shape, in a third of the time
- * that `JSON.parse` takes. It gives up at the first surprise, be it only a blank or a field in another place; such
- * lines are parsed as what they are, JSON.
+ * It is read from bytes. The scanner takes the lines that look as the driver writes them, in a fraction of the time
+ * that `JSON.parse` takes; the others are parsed as what they are, JSON.
  */
+import { ColumnsBuilder, NONE } from "../columns.ts";
+import { History } from "../history.ts";
 import type { Json, Op } from "../op.ts";
-import { parseJsonLine, parseJsonValue } from "./json.ts";
-import { detached, FormatError, type TextSource } from "./text-source.ts";
+import { JournalScanner } from "./journal-scanner.ts";
+import { notJson, parseJsonValue } from "./json.ts";
+import { FormatError, type TextSource } from "./text-source.ts";
 
-/** The events of a journal. Throws FormatError for what is not an event. */
-export function* readJournal(source: TextSource): Generator<Op> {
-  const scanner = new LineScanner();
-  for (;;) {
-    while (source.hasLine()) {
-      const event = scanner.scan(source.text, source.at);
-      if (event === undefined) break;
-      source.begin(source.at);
-      source.at = scanner.end;
-      yield event;
-    }
-    const value = parseJsonLine(source);
-    if (value === undefined) return;
-    yield asOp(value);
+const NEWLINE = 10;
+
+/** Reads one journal, from pieces of bytes that may end anywhere. */
+export class JournalReader {
+  readonly #pieces: Iterable<Uint8Array>;
+  readonly #decoder = new TextDecoder();
+  /** Number of the line, from 1, that was read last. */
+  line = 0;
+  /** Whether the last line is cut off: its writer died there. */
+  torn = false;
+
+  constructor(pieces: Iterable<Uint8Array>) {
+    this.#pieces = pieces;
   }
+
+  /** To be called once. Throws FormatError for what is not an event, and MalformedHistory; `line` then says where. */
+  history(): History {
+    const builder = new ColumnsBuilder();
+    const scanner = new JournalScanner(builder);
+    for (const block of wholeLines(this.#pieces))
+      for (let at = 0; at < block.length; ) {
+        this.line++;
+        const next = scanner.scan(block, at);
+        if (next !== NONE) {
+          at = next;
+          continue;
+        }
+        const newline = block.indexOf(NEWLINE, at);
+        const end = newline < 0 ? block.length : newline;
+        const event = this.#parsed(this.#decoder.decode(block.subarray(at, end)), newline >= 0);
+        if (event !== undefined) builder.add(event);
+        at = end + 1;
+      }
+    return new History(builder.build());
+  }
+
+  /** Undefined for what is no line. */
+  #parsed(line: string, whole: boolean): Op | undefined {
+    if (line.trim() === "") return undefined;
+    const value = parseJsonValue(line);
+    if (value !== undefined) return asOp(value);
+    if (whole) throw notJson(line);
+    this.torn = true;
+    return undefined;
+  }
+}
+
+/** The history in a journal that is text. */
+export function journalIn(source: TextSource): History {
+  const reader = new JournalReader(encoded(source));
+  const history = reader.history();
+  source.torn = reader.torn;
+  return history;
+}
+
+function* encoded(source: TextSource): Generator<Uint8Array> {
+  const encoder = new TextEncoder();
+  do {
+    const text = source.text.slice(source.at);
+    // Half of a character waits for the other half.
+    const end = /[\ud800-\udbff]$/.test(text) ? text.length - 1 : text.length;
+    source.at += end;
+    yield encoder.encode(text.slice(0, end));
+  } while (source.more());
+}
+
+/** The same bytes in blocks that end with a line; only the last may not. */
+function* wholeLines(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  let held: Uint8Array[] = [];
+  for (const piece of pieces) {
+    const end = piece.lastIndexOf(NEWLINE) + 1;
+    if (end === 0) {
+      // Whose bytes they are may write others there.
+      held.push(new Uint8Array(piece));
+      continue;
+    }
+    yield held.length === 0 ? piece.subarray(0, end) : joined([...held, piece.subarray(0, end)]);
+    held = end === piece.length ? [] : [new Uint8Array(piece.subarray(end))];
+  }
+  if (held.length > 0) yield joined(held);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 const TYPES = new Set<unknown>(["invoke", "ok", "fail", "info"]);
@@ -40,172 +117,3 @@ function asOp(value: Json): Op {
   if (!("value" in value)) throw new FormatError("an operation has a `value`");
   return value as unknown as Op;
 }
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const ZERO = 0x30;
-const NINE = 0x39;
-const OPEN = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE = 0x5d;
-const OPEN_MAP = 0x7b;
-const CLOSE_MAP = 0x7d;
-/** Digits of an integer that a number surely holds. */
-const SAFE_DIGITS = 15;
-
-interface ScannedEvent {
-  index: number;
-  time: number;
-  process: number;
-  type: Op["type"];
-  f: string;
-  value: Json;
-  node: string | undefined;
-  key: string | undefined;
-  error: string | undefined;
-}
-
-/** Reads a line that looks as `JSON.stringify` makes it of an event of the driver. */
-class LineScanner {
-  #text = "";
-  #at = 0;
-  /** Words that were read before: the same string for the same word. */
-  readonly #words = new Map<number, string>();
-  /** Behind the newline of the line that was scanned. */
-  end = 0;
-
-  /** The event of the line that begins at `from`; undefined if it looks different. It must end in a newline. */
-  scan(text: string, from: number): Op | undefined {
-    this.#text = text;
-    this.#at = from;
-    if (!this.#skip('{"index":')) return undefined;
-    const index = this.#integer();
-    if (index === undefined || !this.#skip(',"time":')) return undefined;
-    const time = this.#integer();
-    if (time === undefined || !this.#skip(',"process":')) return undefined;
-    const process = this.#integer();
-    if (process === undefined) return undefined;
-    if (!this.#skip(',"type":"')) return undefined;
-    const type = this.#word();
-    if (!TYPES.has(type) || !this.#skip(',"f":"')) return undefined;
-    const f = this.#word();
-    if (f === undefined || !this.#skip(',"value":')) return undefined;
-    const value = this.#value();
-    if (value === undefined) return undefined;
-    const event: ScannedEvent = {
-      index,
-      time,
-      process,
-      type: type as Op["type"],
-      f,
-      value,
-      node: undefined,
-      key: undefined,
-      error: undefined,
-    };
-    return this.#rest(event) ? (event as unknown as Op) : undefined;
-  }
-
-  #rest(event: ScannedEvent): boolean {
-    while (this.#text.charCodeAt(this.#at) === COMMA) {
-      const name = this.#skip(',"node":"')
-        ? "node"
-        : this.#skip(',"key":"')
-          ? "key"
-          : this.#skip(',"error":"')
-            ? "error"
-            : undefined;
-      if (name === undefined) return false;
-      const word = this.#word();
-      if (word === undefined) return false;
-      event[name] = word;
-    }
-    if (!this.#skip("}\n")) return false;
-    this.end = this.#at;
-    return true;
-  }
-
-  #skip(literal: string): boolean {
-    const text = this.#text;
-    const start = this.#at;
-    // Faster than startsWith, which is a call out of compiled code.
-    for (let i = 0; i < literal.length; i++)
-      if (text.charCodeAt(start + i) !== literal.charCodeAt(i)) return false;
-    this.#at = start + literal.length;
-    return true;
-  }
-
-  #integer(): number | undefined {
-    const text = this.#text;
-    const negative = text.charCodeAt(this.#at) === MINUS;
-    const start = negative ? this.#at + 1 : this.#at;
-    let at = start;
-    let value = 0;
-    let code = text.charCodeAt(at);
-    while (code >= ZERO && code <= NINE) {
-      value = value * 10 + (code - ZERO);
-      code = text.charCodeAt(++at);
-    }
-    // A fraction or exponent is a surprise like any other.
-    if (at === start || at - start > SAFE_DIGITS || (code !== COMMA && code !== CLOSE_MAP)) return undefined;
-    this.#at = at;
-    return negative ? -value : value;
-  }
-
-  /** The rest of a string without escapes, and its quote. */
-  #word(): string | undefined {
-    const text = this.#text;
-    const start = this.#at;
-    let at = start;
-    let hash = 0;
-    for (;;) {
-      const code = text.charCodeAt(at);
-      if (code === QUOTE) break;
-      if (code === BACKSLASH || !(code >= 0x20)) return undefined;
-      hash = (Math.imul(hash, 31) + code) | 0;
-      at++;
-    }
-    this.#at = at + 1;
-    const known = this.#words.get(hash);
-    if (known !== undefined && known.length === at - start && text.startsWith(known, start)) return known;
-    const word = detached(text.slice(start, at));
-    if (this.#words.size < MOST_WORDS) this.#words.set(hash, word);
-    return word;
-  }
-
-  #value(): Json | undefined {
-    const code = this.#text.charCodeAt(this.#at);
-    if (code === OPEN || code === OPEN_MAP) return this.#compound();
-    if (code === QUOTE) {
-      this.#at++;
-      return this.#word();
-    }
-    if (this.#skip("null")) return null;
-    if (this.#skip("true")) return true;
-    if (this.#skip("false")) return false;
-    return this.#integer();
-  }
-
-  #compound(): Json | undefined {
-    const text = this.#text;
-    const start = this.#at;
-    let depth = 0;
-    for (let at = start; ; at++) {
-      const code = text.charCodeAt(at);
-      if (code === OPEN || code === OPEN_MAP) depth++;
-      else if (code === CLOSE || code === CLOSE_MAP) {
-        if (--depth > 0) continue;
-        this.#at = at + 1;
-        return parseJsonValue(text.slice(start, at + 1));
-      } else if (code === QUOTE) {
-        do at++;
-        while (text.charCodeAt(at) !== QUOTE && text.charCodeAt(at) !== BACKSLASH && at < text.length);
-        if (text.charCodeAt(at) !== QUOTE) return undefined;
-      } else if (!(code >= 0x20)) return undefined;
-    }
-  }
-}
-
-/** Keys may be as many as operations; what is no longer kept is made anew. */
-const MOST_WORDS = 1 << 16;

@@ -4,20 +4,14 @@ import { FormatError, type TextSource } from "./text-source.ts";
 
 /** One value per line; blank lines do not count. Throws FormatError. */
 export function* readJsonLines(source: TextSource): Generator<Json> {
-  for (let value = parseJsonLine(source); value !== undefined; value = parseJsonLine(source)) yield value;
-}
-
-/** The value of the next line that is not blank; undefined if there is none. Throws FormatError. */
-export function parseJsonLine(source: TextSource): Json | undefined {
   for (let line = source.nextLine(); line !== undefined; line = source.nextLine()) {
     if (line.trim() === "") continue;
     const value = parseJsonValue(line);
-    if (value !== undefined) return value;
+    if (value !== undefined) yield value;
     // A writer that died left part of a line, and no newline after it.
-    if (source.text[source.at - 1] === "\n") throw new FormatError(`not JSON: ${excerpt(line)}`);
-    source.torn = true;
+    else if (source.text[source.at - 1] === "\n") throw notJson(line);
+    else source.torn = true;
   }
-  return undefined;
 }
 
 /** Values that may span lines, with or without an array around them. Throws FormatError. */
@@ -49,7 +43,7 @@ function next(source: TextSource): Json {
     if (end !== undefined && (end < source.text.length || !source.more())) {
       const text = source.text.slice(source.at, Math.max(end, source.at + 1));
       const value = parseJsonValue(text);
-      if (value === undefined) throw new FormatError(`not JSON: ${excerpt(text)}`);
+      if (value === undefined) throw notJson(text);
       source.at = end;
       return value;
     }
@@ -98,8 +92,8 @@ function endOfString(text: string, from: number): number {
   return -1;
 }
 
-/** The beginning of a text, for a message of one line. */
-function excerpt(text: string): string {
+/** Shows the beginning of the text, in one line. */
+export function notJson(text: string): FormatError {
   const line = text.trim().split("\n")[0] as string;
-  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+  return new FormatError(`not JSON: ${JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line)}`);
 }

@@ -73,11 +73,6 @@ export class TextSource {
     return this.text[this.at];
   }
 
-  /** Whether a whole line with its newline is there. */
-  hasLine(): boolean {
-    return this.text.indexOf("\n", this.at) >= 0 || (this.more() && this.text.indexOf("\n", this.at) >= 0);
-  }
-
   /** The next line without its end; undefined after the last. An empty rest is no line. */
   nextLine(): string | undefined {
     for (;;) {
