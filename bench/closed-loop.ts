@@ -17,6 +17,8 @@ export interface Shape {
   readonly keys: number;
   /** Share of operations of unknown outcome. */
   readonly unknown: number;
+  /** If given, registers are written so few values, again and again, that only a search can tell. */
+  readonly values?: number;
   /** If given, the first read after this share of the operations answers a value overwritten long before. */
   readonly stale?: number;
   readonly seed: number;
@@ -128,7 +130,9 @@ class Loop {
       return drawn < 12 ? ["put", `p${id};`] : ["append", `a${id};`];
     }
     if (drawn < 10) return ["read", null];
-    return drawn < 15 ? ["write", id] : ["cas", [this.#states[key] as Json, id]];
+    const { values } = this.#shape;
+    const value = values === undefined ? id : this.#random.below(values);
+    return drawn < 15 ? ["write", value] : ["cas", [this.#states[key] as Json, value]];
   }
 
   #takeEffect(operation: Flying): void {
