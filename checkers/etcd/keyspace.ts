@@ -12,10 +12,9 @@ export class Keyspace {
   /** In the order of code units; a key's rank is its position. */
   readonly keys: readonly string[];
   readonly #ranks: ReadonlyMap<string, number>;
-  readonly #ranges = new Map<string, Ranks>();
 
-  constructor(keys: Iterable<string>) {
-    this.keys = [...new Set(keys)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  constructor(keys: ReadonlySet<string>) {
+    this.keys = [...keys].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
     this.#ranks = new Map(this.keys.map((key, rank) => [key, rank]));
   }
 
@@ -29,18 +28,13 @@ export class Keyspace {
       const rank = this.rank(key);
       return rank < 0 ? { low: 0, high: 0 } : { low: rank, high: rank + 1 };
     }
-    const name = `${key}\n${end}`;
-    let ranks = this.#ranges.get(name);
-    if (ranks === undefined) {
-      const low = this.#position(key);
-      ranks = { low, high: end === "\0" ? this.keys.length : Math.max(low, this.#position(end)) };
-      this.#ranges.set(name, ranks);
-    }
-    return ranks;
+    const low = this.#position(key);
+    return { low, high: end === "\0" ? this.keys.length : Math.max(low, this.#position(end)) };
   }
 
+  /** That of the first key that is not smaller. */
   #position(key: string): number {
-    return lowerBound(this.keys, (other) => other < key);
+    return this.#ranks.get(key) ?? lowerBound(this.keys, (other) => other < key);
   }
 }
 

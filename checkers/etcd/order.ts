@@ -81,9 +81,9 @@ function judgeRealTime({ replies }: Timeline, findings: Findings): void {
 }
 
 /** Nothing is shown of a revision after the one that was current. */
-function judgeFuture({ observations, writes }: Timeline, findings: Findings): void {
-  for (const { at, record, range } of observations) {
-    if (range === undefined || record.type !== "ok" || record.f === "compact") continue;
+function judgeFuture({ recollections, writes }: Timeline, findings: Findings): void {
+  for (const { at, record } of recollections) {
+    if (record.type !== "ok" || record.f === "compact") continue;
     const { revision } = record.output;
     if (at < revision || (at === revision && writes.get(at) !== record)) continue;
     findings.add(

@@ -14,7 +14,7 @@ import { type Mismatch, ORDER, Origins, show, told } from "./mismatch.ts";
 import { type Deadlines, eventsOf } from "./order.ts";
 import type { EtcdRecord } from "./signature.ts";
 import { type Mark, Store } from "./store.ts";
-import type { Observation, Timeline } from "./timeline.ts";
+import type { Recollection, Reply, Timeline } from "./timeline.ts";
 
 /** A revision that nobody owns, and who is taken to have made it. */
 interface Choice {
@@ -43,7 +43,10 @@ export class Replay {
   #gaps: Gaps | undefined;
   readonly #choices: Choice[] = [];
   readonly #used = new Set<EtcdRecord>();
-  /** Observations by revision: those of `first + i` are at #order[#starts[i]] up to #order[#starts[i + 1]]. */
+  /**
+   * What shows a state, by its revision: that of `first + i` is at #order[#starts[i]] up to #order[#starts[i + 1]]. The
+   * position of a reply; minus one and that of a recollection.
+   */
   readonly #starts: Int32Array;
   readonly #order: Int32Array;
   /** What did not fit at the revision it is at. */
@@ -176,13 +179,16 @@ export class Replay {
   }
 
   #observe(revision: number): void {
-    const { observations, first, leases } = this.#timeline;
+    const { replies, recollections, first, leases } = this.#timeline;
     const from = this.#starts[revision - first] as number;
     const to = this.#starts[revision - first + 1] as number;
     for (let i = from; i < to; i++) {
-      const { record, range, answer } = observations[this.#order[i] as number] as Observation;
-      if (range === undefined || answer === undefined) this.#execution.observe(record, revision);
-      else this.#execution.recall(record, range, answer, revision);
+      const at = this.#order[i] as number;
+      if (at >= 0) this.#execution.observe((replies[at] as Reply).record, revision);
+      else {
+        const { record, range, answer } = recollections[-1 - at] as Recollection;
+        this.#execution.recall(record, range, answer, revision);
+      }
       this.#note(this.#execution.mismatches);
     }
     const onLeases = leases.get(revision);
@@ -304,18 +310,33 @@ export class Replay {
   }
 }
 
-/** The observations, counted and sorted by revision. */
-function byRevision({ observations, first, last }: Timeline): readonly [Int32Array, Int32Array] {
+/** Replies and recollections, counted and sorted by revision. */
+function byRevision({
+  replies,
+  recollections,
+  first,
+  last,
+}: Timeline): readonly [starts: Int32Array, order: Int32Array] {
   const starts = new Int32Array(last - first + 2);
-  for (const { at } of observations) if (at >= first) (starts[at - first + 1] as number)++;
+  const count = (at: number) => {
+    if (at >= first) (starts[at - first + 1] as number)++;
+  };
+  for (const { revision, observes } of replies) if (observes) count(revision);
+  for (const { at } of recollections) count(at);
   for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
-  const order = new Int32Array(observations.length);
+  const order = new Int32Array(starts[starts.length - 1] as number);
   const next = starts.slice();
-  observations.forEach(({ at }, i) => {
+  const add = (at: number, what: number) => {
     if (at < first) return;
     const slot = next[at - first] as number;
-    order[slot] = i;
+    order[slot] = what;
     next[at - first] = slot + 1;
+  };
+  replies.forEach(({ revision, observes }, i) => {
+    if (observes) add(revision, i);
+  });
+  recollections.forEach(({ at }, i) => {
+    add(at, -1 - i);
   });
   return [starts, order];
 }

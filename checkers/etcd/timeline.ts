@@ -4,6 +4,7 @@
  */
 import type { History } from "../../src/history/history.ts";
 import type { ObservedEvent, WatchSignature } from "../watch-signature.ts";
+import { ByRevision } from "./by-revision.ts";
 import { Keyspace } from "./keyspace.ts";
 import { identity } from "./mismatch.ts";
 import {
@@ -19,12 +20,12 @@ import {
   partsOf,
 } from "./signature.ts";
 
-/** A reply that shows a state without changing it; `range` if it is a part of it that shows an older one. */
-export interface Observation {
+/** A part of a reply that shows an older state. */
+export interface Recollection {
   readonly at: number;
   readonly record: EtcdRecord;
-  readonly range: EtcdRange | undefined;
-  readonly answer: EtcdRangeResult | undefined;
+  readonly range: EtcdRange;
+  readonly answer: EtcdRangeResult;
 }
 
 /** Something shown of a revision that no acknowledged write owns: a key was put then. */
@@ -46,6 +47,8 @@ export interface Reply {
   readonly record: EtcdRecord;
   /** Whether it surely made that revision; a revocation may have. */
   readonly writes: boolean;
+  /** Whether it shows the state at that revision without changing it. */
+  readonly observes: boolean;
 }
 
 export class Timeline {
@@ -58,8 +61,8 @@ export class Timeline {
   /** All replies with a revision, by invocation. */
   readonly replies: Reply[] = [];
   /** Acknowledged writes by revision: the first of each. */
-  readonly writes = new Map<number, EtcdRecord>();
-  readonly observations: Observation[] = [];
+  readonly writes: ByRevision<EtcdRecord>;
+  readonly recollections: Recollection[] = [];
   /** Acknowledged grants and revocations by revision; a revocation that deleted keys made that revision. */
   readonly leases = new Map<number, EtcdRecord[]>();
   /** Writes of unknown outcome, by invocation. */
@@ -76,9 +79,10 @@ export class Timeline {
     this.history = history;
     this.first = first;
     this.last = first;
-    const keys: string[] = [];
+    this.writes = new ByRevision(first);
+    const keys = new Set<string>();
     for (const record of history.operations() as Iterable<EtcdRecord>) {
-      if (record.f === "put") keys.push(record.input.key);
+      if (record.f === "put") keys.add(record.input.key);
       else if (record.f === "txn") addKeys(keys, record.input);
       if (record.f === "compact" || (record.f === "range" && isAsking(record.input)))
         this.asking.push(record);
@@ -126,6 +130,7 @@ export class Timeline {
     const { revision } = record.output;
     this.last = Math.max(this.last, revision);
     let writes = false;
+    let observes = false;
     switch (record.f) {
       case "grant":
       case "revoke": {
@@ -139,29 +144,26 @@ export class Timeline {
         break;
       case "delete":
         writes = record.output.deleted > 0;
+        observes = !writes;
         break;
       case "txn":
         writes = record.output.results.some(hasChanged);
+        observes = !writes;
         this.#addRecollections(record, record.input, record.output.succeeded, record.output.results);
         break;
       case "range":
         if ((record.input.revision ?? 0) > 0) this.#addRecollection(record, record.input, record.output);
-        else this.#observe(revision, record);
+        else observes = true;
         break;
     }
-    if (writes && !this.writes.has(revision)) this.writes.set(revision, record);
-    if (!writes && (record.f === "delete" || record.f === "txn")) this.#observe(revision, record);
-    this.replies.push({ revision, record, writes });
-  }
-
-  #observe(at: number, record: EtcdRecord, range?: EtcdRange, answer?: EtcdRangeResult): void {
-    this.observations.push({ at, record, range, answer });
+    if (writes && this.writes.get(revision) === undefined) this.writes.set(revision, record);
+    this.replies.push({ revision, record, writes, observes });
   }
 
   #addRecollection(record: EtcdRecord, range: EtcdRange, answer: EtcdRangeResult): void {
     const at = range.revision as number;
     this.last = Math.max(this.last, at);
-    this.#observe(at, record, range, answer);
+    this.recollections.push({ at, record, range, answer });
   }
 
   #addRecollections(
@@ -191,7 +193,7 @@ export class Timeline {
       created: boolean,
       by: EtcdRecord,
     ) => {
-      if (revision <= this.first || revision > this.last || this.writes.has(revision)) return;
+      if (revision <= this.first || revision > this.last || this.writes.get(revision) !== undefined) return;
       const rank = this.keyspace.rank(key);
       const name = `${revision} ${entry === undefined ? created : identity(key, entry.value ?? null)} ${rank}`;
       if (rank < 0 || seen.has(name)) return;
@@ -207,7 +209,11 @@ export class Timeline {
       for (const { type, key, value, revision, created } of eventsOf(record)) {
         if (type === "put")
           add(revision, key, { key, value, modRevision: revision }, created === revision, record);
-        else if (revision > this.first && !this.writes.has(revision) && this.keyspace.rank(key) >= 0)
+        else if (
+          revision > this.first &&
+          this.writes.get(revision) === undefined &&
+          this.keyspace.rank(key) >= 0
+        )
           listIn(facts, revision).push({
             rank: this.keyspace.rank(key),
             deleted: true,
@@ -252,8 +258,8 @@ function visitResult(result: EtcdResult, visit: (entry: EtcdEntry) => void): voi
   else if (result.previous) visit(result.previous);
 }
 
-function addKeys(keys: string[], txn: EtcdTxn): void {
-  for (const part of partsOf(txn)) if (part.kind === "put") keys.push(part.key);
+function addKeys(keys: Set<string>, txn: EtcdTxn): void {
+  for (const part of partsOf(txn)) if (part.kind === "put") keys.add(part.key);
 }
 
 function listIn<K, T>(lists: Map<K, T[]>, key: K): T[] {
