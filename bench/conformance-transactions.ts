@@ -4,14 +4,17 @@
  *   npm run bench:conformance-transactions [-- HISTORIES]
  *
  * HISTORIES (../shared/histories if not given) has a folder `elle` with a `verdicts.json`: the histories of Elle's
- * own tests (github.com/jepsen-io/elle), with what Elle found there. Exits with 1 if a verdict differs that is not
- * in the list of differences below.
+ * own tests (github.com/jepsen-io/elle), with what Elle found there, and one `awdit` with the litmus tests of AWDIT
+ * (github.com/lassemoldrup/AWDIT, histories/tests). Exits with 1 if a verdict differs that is not in the list of
+ * differences below.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Analysis, analyseLists, analyseRegisters } from "../checkers/transactions/analysis.ts";
 import { implied } from "../checkers/transactions/anomalies.ts";
+import { levels } from "../checkers/transactions/commit-order.ts";
 import type { TransactionSignature } from "../checkers/transactions/transaction.ts";
+import { weakIsolationChecker } from "../checkers/weak-isolation.ts";
 import { Budget } from "../src/checker.ts";
 import { parseEdn } from "../src/history/formats/edn.ts";
 import { History } from "../src/history/history.ts";
@@ -184,4 +187,49 @@ for (const [path, expected] of judged) {
 console.log(
   `elle: ${agreeing} of ${judged.length} agree, ${judged.length - agreeing - unexpected} differ for a reason, ${unexpected} without; ${total.toFixed(2)} CPU-s with witnesses`,
 );
+unexpected += judgeWeakly(join(folder, "awdit"));
 process.exitCode = unexpected === 0 ? 0 : 1;
+
+/** Sessions between lines of ===, transactions between lines of ---, "r KEY VALUE" and "w KEY VALUE". */
+function sessionsOf(text: string): History<TransactionSignature> {
+  const events: Op[] = [];
+  text.split(/^=+$/m).forEach((session, process) => {
+    for (const transaction of session.split(/^-+$/m)) {
+      const value = [...transaction.matchAll(/^(\w) (\S+) (\d+)\s*$/gm)].map(([, f, key, value]) => [
+        f as string,
+        key as string,
+        Number(value),
+      ]);
+      for (const type of ["invoke", "ok"] as const)
+        events.push({ index: events.length, time: events.length, process, type, f: "txn", value } as Op);
+    }
+  });
+  return new History(events) as unknown as History<TransactionSignature>;
+}
+
+/** How many verdicts about the weak levels differ. */
+function judgeWeakly(path: string): number {
+  const verdicts = join(path, "verdicts.json");
+  if (!existsSync(verdicts)) return 0;
+  const { files } = JSON.parse(readFileSync(verdicts, "utf8")) as {
+    files: { [path: string]: { [level: string]: boolean } };
+  };
+  const named = { "read-committed": "readCommitted", "read-atomic": "readAtomic", causal: "causal" } as const;
+  let [count, differing] = [0, 0];
+  const before = process.cpuUsage();
+  for (const [file, expected] of Object.entries(files)) {
+    const history = sessionsOf(readFileSync(join(path, file), "utf8"));
+    for (const level of levels) {
+      const { validity, reason } = weakIsolationChecker({ level }).check(history, new Budget(STEPS));
+      count++;
+      if ((validity === "valid") === expected[named[level]]) continue;
+      differing++;
+      console.log(`awdit ${file}: ${level} is ${validity} here: ${reason}`);
+    }
+  }
+  const { user, system } = process.cpuUsage(before);
+  console.log(
+    `awdit: ${count - differing} of ${count} agree; ${((user + system) / 1e6).toFixed(2)} CPU-s with witnesses`,
+  );
+  return differing;
+}

@@ -35,9 +35,11 @@ import { sequential } from "./sequential.ts";
 import { setChecker } from "./set.ts";
 import { snapshotChecker } from "./snapshot.ts";
 import { totalQueue } from "./total-queue.ts";
+import { levels } from "./transactions/commit-order.ts";
 import { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
 import { uniqueIds } from "./unique-ids.ts";
 import { watchChecker } from "./watch.ts";
+import { weakIsolationChecker } from "./weak-isolation.ts";
 
 /** What the notation of a history does not tell. */
 export interface Conventions {
@@ -63,6 +65,13 @@ export interface Specification {
 /** What the workloads that record such histories take for granted unless told otherwise. */
 const CLOCK_SLACK = 500_000_000;
 const EXPIRY_SLACK = 10_000_000_000;
+
+/** What the weak levels are called in words. */
+const LEVELS = {
+  "read-committed": "read committed, without an order of versions",
+  "read-atomic": "read atomic isolation",
+  causal: "causal consistency",
+};
 
 export const specifications: readonly Specification[] = [
   {
@@ -167,6 +176,14 @@ export const specifications: readonly Specification[] = [
     fits: (history) => transactsWith(history, "w"),
     checker: ({ consistency: model }) => untyped(rwRegisterChecker(model === undefined ? {} : { model })),
   },
+  ...levels.map((level) => ({
+    name: level === "causal" ? "causal-consistency" : level,
+    summary: `the same, held against ${LEVELS[level]}`,
+    functions: ["txn"],
+    // Who promises so little says so.
+    fits: () => false,
+    checker: () => untyped(weakIsolationChecker({ level })),
+  })),
   {
     name: "kv",
     summary: "linearizable: a text per key, with get, put and append; a missing one is empty",

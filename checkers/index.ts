@@ -26,3 +26,4 @@ export { set as linearizableSet } from "./models/set.ts";
 export { type Analysis, analyseLists, analyseRegisters } from "./transactions/analysis.ts";
 export type { MicroOp, TransactionSignature } from "./transactions/transaction.ts";
 export { listAppendChecker, rwRegisterChecker } from "./transactions.ts";
+export { weakIsolationChecker } from "./weak-isolation.ts";
