@@ -21,6 +21,7 @@ import { Plan, parsePlan } from "./plan.ts";
 import { assemble, listCheckers, lookUp } from "./registry.ts";
 import { run } from "./runner/run.ts";
 import { survivable } from "./runner/swarm.ts";
+import { cellsOf, Matrix, parseSuite, Suite } from "./suite/suite.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const pages = [
@@ -108,6 +109,21 @@ describe.each(pages)("%s", (page) => {
 
   it("has examples that are files of this repository", () => {
     for (const { info, body } of blocks(text, /^ts\b/)) expect(read(info.slice(3))).toBe(body);
+  });
+});
+
+describe("docs/suites.md", () => {
+  const text = read("docs/suites.md");
+
+  it("has every field of a suite and of a matrix", () => {
+    expect(firsts(rows(text, "Field"))).toEqual([...Object.keys(Suite.shape), ...Object.keys(Matrix.shape)]);
+  });
+
+  it("has an example that is one", () => {
+    for (const { body } of blocks(text, /^yaml suite$/)) {
+      const cells = cellsOf(parseSuite(parseYaml(body), "example"), () => {});
+      expect(cells).toHaveLength(10);
+    }
   });
 });
 

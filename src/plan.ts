@@ -131,6 +131,19 @@ export function parsePlan(value: unknown, source = "plan"): Plan {
   return parse(Plan, value, source);
 }
 
+/** `plan` with another value at a path such as raftkv.preVote. */
+export function withSetting(
+  plan: { readonly [setting: string]: unknown },
+  path: string,
+  value: unknown,
+): Record<string, unknown> {
+  const [first, ...rest] = path.split(".") as [string, ...string[]];
+  if (rest.length === 0) return { ...plan, [first]: value };
+  const inner = plan[first];
+  const group = typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>) : {};
+  return { ...plan, [first]: withSetting(group, rest.join("."), value) };
+}
+
 /** What `schema` makes of `value`. Throws UsageError that begins with `source`. */
 export function parse<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
   const parsed = schema.safeParse(value, { reportInput: true });

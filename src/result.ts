@@ -54,3 +54,18 @@ export function exitCode(result: Pick<RunResult, "validity" | "vacuous">): 0 | 1
   if (result.validity === "invalid") return 1;
   return result.validity === "unknown" || result.vacuous ? 2 : 0;
 }
+
+/** The faults that left no evidence in any run that started them; all that were drawn if none was ever started. */
+export function toothlessFaults(
+  results: readonly { readonly faults: readonly Pick<FaultSummary, "fault" | "starts" | "bites">[] }[],
+): readonly string[] {
+  const bites = new Map<string, number>();
+  const drawn = new Set<string>();
+  for (const { faults } of results)
+    for (const { fault, starts, bites: count } of faults) {
+      drawn.add(fault);
+      if (starts > 0) bites.set(fault, (bites.get(fault) ?? 0) + count);
+    }
+  if (bites.size === 0) return [...drawn];
+  return [...bites].filter(([, count]) => count === 0).map(([fault]) => fault);
+}

@@ -14,6 +14,7 @@ import { replayCommand } from "./replay.ts";
 import { reportCommand } from "./report.ts";
 import { runCommand } from "./run.ts";
 import { shrinkCommand } from "./shrink.ts";
+import { suiteCommand } from "./suite.ts";
 import { sweepCommand } from "./sweep.ts";
 import { zooCommand } from "./zoo.ts";
 
@@ -34,6 +35,7 @@ for (const command of [
   demoCommand(),
   runCommand(),
   sweepCommand(),
+  suiteCommand(),
   huntCommand(),
   zooCommand(),
   replayCommand(),

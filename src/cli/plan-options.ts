@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import type { Json } from "../history/op.ts";
-import { Plan, type PlanInput, parsePlan, UsageError } from "../plan.ts";
+import { Plan, type PlanInput, parsePlan, UsageError, withSetting } from "../plan.ts";
 
 export interface PlanFlags {
   readonly config?: string;
@@ -58,7 +58,7 @@ export function storeOption(): Option {
 
 /** What the flags and the file say, nothing added. Throws UsageError. */
 export function planInput(flags: PlanFlags): PlanInput {
-  const input: Record<string, unknown> = flags.config === undefined ? {} : readPlanFile(flags.config);
+  let input: Record<string, unknown> = flags.config === undefined ? {} : readPlanFile(flags.config);
   const put = (field: string, value: unknown): void => {
     if (value !== undefined) input[field] = value;
   };
@@ -77,7 +77,7 @@ export function planInput(flags: PlanFlags): PlanInput {
   put("budget", number("--budget", flags.budget));
   put("failFast", flags.failFast);
   put("swarm", flags.swarm);
-  for (const setting of flags.set ?? []) assign(input, setting);
+  for (const setting of flags.set ?? []) input = assigned(input, setting);
   const nodes = typeof input.nodes === "number" ? input.nodes : Plan.parse({}).nodes;
   put("concurrency", concurrency(flags.concurrency, nodes));
   parsePlan(input, flags.config ?? "plan");
@@ -138,8 +138,8 @@ function withoutDefaults(input: PlanInput): PlanInput {
   );
 }
 
-/** "90", "90s", "1.5m", "2h", "250ms" as seconds. */
-function seconds(flag: string, text: string | undefined): number | undefined {
+/** "90", "90s", "1.5m", "2h", "250ms" as seconds. Throws UsageError. */
+export function seconds(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   if (match === null) throw new UsageError(`${flag}: ${text} is not a time; write 250ms, 60s, 5m or 1h`);
@@ -178,19 +178,12 @@ function faultList(text: string): string[] {
   return names;
 }
 
-function assign(input: Record<string, unknown>, setting: string): void {
+function assigned(input: Record<string, unknown>, setting: string): Record<string, unknown> {
   const at = setting.indexOf("=");
   if (at <= 0)
     throw new UsageError(`--set: ${setting} has no value; write path=value, such as raftkv.preVote=false`);
-  const path = setting.slice(0, at).split(".");
-  let object = input;
-  for (const name of path.slice(0, -1)) {
-    const inner = object[name];
-    const next: Record<string, unknown> = typeof inner === "object" && inner !== null ? { ...inner } : {};
-    object[name] = next;
-    object = next;
-  }
-  object[path.at(-1) as string] = settingValue(setting.slice(0, at), setting.slice(at + 1));
+  const path = setting.slice(0, at);
+  return withSetting(input, path, settingValue(path, setting.slice(at + 1)));
 }
 
 function settingValue(path: string, text: string): Json {
@@ -202,6 +195,11 @@ function settingValue(path: string, text: string): Json {
 }
 
 function readPlanFile(path: string): Record<string, unknown> {
+  return readSettings(path, 'a plan is a map of settings, such as "workload: register"');
+}
+
+/** The map in a YAML or JSON file. Throws UsageError; `expected` says what it should hold. */
+export function readSettings(path: string, expected: string): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -216,9 +214,8 @@ function readPlanFile(path: string): Record<string, unknown> {
   } catch (error) {
     throw new UsageError(`${path}: neither YAML nor JSON: ${firstLine(error)}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UsageError(`${path}: a plan is a map of settings, such as "workload: register"`);
-  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new UsageError(`${path}: ${expected}`);
   return { ...value };
 }
 

@@ -8,10 +8,10 @@ import Tinypool from "tinypool";
 import { sitesOf } from "../../cluster/sites.ts";
 import { type PlanInput, parsePlan, UsageError } from "../plan.ts";
 import { assemble } from "../registry.ts";
-import { exitCode } from "../result.ts";
+import { exitCode, toothlessFaults } from "../result.ts";
 import { resolvePlan } from "../runner/swarm.ts";
 import { RunDirectory } from "../store/run-directory.ts";
-import { toothlessFaults, unreachedSites } from "./coverage.ts";
+import { unreachedSites } from "./coverage.ts";
 import { execute } from "./execute.ts";
 import { findings, tellFinding } from "./findings.ts";
 import { onInterrupt } from "./interrupt.ts";
@@ -154,7 +154,7 @@ export async function sweepAndConclude(input: PlanInput, range: Range, flags: Co
 }
 
 /** Throws UsageError if what is set can be no run at all, whichever part of it a seed draws. */
-function requireRunnable(input: PlanInput): void {
+export function requireRunnable(input: PlanInput): void {
   if (input.swarm === true) resolvePlan({ ...input, seed: 0 });
   // A seed that draws a fault of datagrams also draws their transport.
   const raftkv =
