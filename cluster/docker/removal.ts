@@ -1,7 +1,7 @@
 /** Removes what a run has at the daemon: containers, volumes, its network, and the firewall's table. */
 import os from "node:os";
 import type Docker from "dockerode";
-import { isKept } from "../real/mark.ts";
+import { reapAbandoned } from "../real/reap.ts";
 import { connect } from "./engine.ts";
 import { HOST, labelsOf, nameOf, RUN, TOOLS } from "./labels.ts";
 
@@ -43,8 +43,8 @@ export async function removeRun(mark: string): Promise<void> {
 /** Removes what runs of this machine have left whose reaper is gone as well. */
 export async function removeAbandoned(docker: Docker): Promise<void> {
   const { containers, networks, volumes } = await find(docker, `${HOST}=${os.hostname()}`);
-  const marks = new Set([...containers, ...networks, ...volumes].map(({ Labels }) => Labels[RUN] ?? ""));
-  for (const mark of marks) if (!isKept(mark)) await removeRun(mark);
+  const marks = [...containers, ...networks, ...volumes].flatMap(({ Labels }) => Labels[RUN] ?? []);
+  await reapAbandoned(marks, removeRun);
 }
 
 /** The table is in the daemon's own network, where only a container of that network can remove it. */

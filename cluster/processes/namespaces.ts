@@ -15,7 +15,8 @@ import type { NodeId } from "../../src/history/op.ts";
 import { onPath } from "../installation.ts";
 import { Firewall } from "../real/firewall.ts";
 import { FirewallLinks, type Switch } from "../real/firewall-links.ts";
-import { isKept, MARK } from "../real/mark.ts";
+import { MARK } from "../real/mark.ts";
+import { reapAbandoned } from "../real/reap.ts";
 import type { Fabric } from "./fabric.ts";
 
 const execute = promisify(execFile);
@@ -40,6 +41,10 @@ function within(namespace: string): readonly string[] {
   return ["nsenter", `--net=/run/netns/${namespace}`, "--"];
 }
 
+/** A user who may make namespaces is root in one of their own. */
+const AS_ROOT =
+  "run it with sudo, or unshare -Urnm --map-root-user sh -c 'mount -t tmpfs run /run && ip link set lo up && npx faultline …'";
+
 /** Rejects with what the command wrote to stderr. */
 async function run([command, ...words]: readonly string[], input?: string, mark?: string): Promise<string> {
   const env = mark === undefined ? process.env : { ...process.env, [MARK]: mark };
@@ -57,7 +62,7 @@ async function run([command, ...words]: readonly string[], input?: string, mark?
 /** Why this machine has no namespaces to offer; undefined if it has. */
 export function lacksNamespaces(): string | undefined {
   if (process.platform !== "linux") return "network namespaces are a feature of Linux";
-  if (process.getuid?.() !== 0) return "network namespaces need root: run it with sudo";
+  if (process.getuid?.() !== 0) return `network namespaces need root: ${AS_ROOT}`;
   for (const [tool, source] of [
     ["ip", "iproute2"],
     ["ss", "iproute2"],
@@ -203,12 +208,11 @@ export async function removeNamespaces(mark: string): Promise<void> {
 
 /** Removes what runs have left whose reaper is gone as well. */
 export async function removeAbandoned(): Promise<void> {
-  const marks = new Set<string>();
-  for (const name of [...namespaces(), ...fs.readdirSync("/sys/class/net")]) {
-    const mark = OWN.exec(name)?.[1];
-    if (mark !== undefined) marks.add(mark);
-  }
-  for (const mark of marks) if (!isKept(mark)) await removeNamespaces(mark);
+  const names = [...namespaces(), ...fs.readdirSync("/sys/class/net")];
+  await reapAbandoned(
+    names.flatMap((name) => OWN.exec(name)?.[1] ?? []),
+    removeNamespaces,
+  );
 }
 
 function namespaces(): string[] {

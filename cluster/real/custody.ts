@@ -3,9 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { program } from "../installation.ts";
+import { directoryOf } from "./mark.ts";
 
 export class Custody {
   /** The value of the variable that every process of the run has in its environment: 12 hexadecimal digits. */
@@ -17,7 +16,7 @@ export class Custody {
   /** `reaper` is the program that cleans up, by its path in the source tree without ".ts". */
   constructor(reaper: string) {
     this.mark = randomBytes(6).toString("hex");
-    this.directory = join(tmpdir(), `faultline-run-${this.mark}`);
+    this.directory = directoryOf(this.mark);
     // Nobody else's signals shall reach it: Ctrl-C goes to all processes of a terminal.
     this.#reaper = spawn(process.execPath, [program(reaper), this.mark, this.directory], {
       detached: true,

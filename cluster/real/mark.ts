@@ -1,8 +1,11 @@
 /** How a run's processes are told from all others: by a variable that each of them has in its environment. */
 import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pid } from "node:process";
 
 export const MARK = "FAULTLINE_RUN";
+const DIRECTORY = "faultline-run-";
 /** The file name of programs that clean up after a run. They are started with its mark, and do not bear it. */
 const REAPER = /\/reaper\.js$/;
 
@@ -14,6 +17,20 @@ export function marked(mark: string): number[] {
     .filter((name) => /^\d+$/.test(name) && Number(name) !== pid)
     .filter((name) => wordsOf(name, "environ").includes(wanted))
     .map(Number);
+}
+
+/** The private directory of the run with this mark. */
+export function directoryOf(mark: string): string {
+  return join(tmpdir(), DIRECTORY + mark);
+}
+
+/** Marks of all runs of this user that have a directory. */
+export function marksOfDirectories(): string[] {
+  return fs
+    .readdirSync(tmpdir())
+    .filter((name) => name.startsWith(DIRECTORY))
+    .map((name) => name.slice(DIRECTORY.length))
+    .filter((mark) => fs.statSync(directoryOf(mark), { throwIfNoEntry: false })?.uid === process.getuid?.());
 }
 
 /** Whether the run with this mark has a reaper, which it has from its beginning until all is cleaned up. */

@@ -217,6 +217,26 @@ describe.each(combinations)("a whole run of $system at place $place.name", ({ pl
   });
 });
 
+it("members have networks of their own without root, where users may make namespaces", () => {
+  const words = [
+    "run",
+    "--place",
+    "processes",
+    "-w",
+    "register",
+    "-f",
+    "partition",
+    "--fault-interval",
+    "1s",
+  ];
+  const main = [process.execPath, program("src/cli/main"), ...words, "-n", "3", "-d", "5s"].join(" ");
+  const own = ["-Urnm", "--map-root-user", "sh", "-c"];
+  const script = `mount -t tmpfs run /run && ip link set lo up && exec ${main}`;
+  const { status, stdout, stderr } = spawnSync("unshare", [...own, script], { cwd: home, encoding: "utf8" });
+  expect({ status, stderr, stdout }).toMatchObject({ status: 0 });
+  expect(stdout).toMatch(/faults: partition x\d/);
+});
+
 describe.each(places)("what a run at place $name cannot have", ({ name }) => {
   it.each<[PlanInput, RegExp]>([
     [

@@ -7,7 +7,7 @@
  */
 import fs from "node:fs";
 import { argv, kill, stdin } from "node:process";
-import { marked } from "./mark.ts";
+import { directoryOf, isKept, marked, marksOfDirectories } from "./mark.ts";
 
 /** Looks in a row that must find nobody: a process may be between its birth and its own environment. */
 const CLEAN_LOOKS = 3;
@@ -17,6 +17,15 @@ const PAUSE_MS = 20;
 export function reapAtTheEnd(remove: (mark: string) => Promise<void>): void {
   const [, , mark, directory] = argv as [string, string, string, string];
   stdin.once("end", () => void reap(mark, directory, remove)).resume();
+}
+
+/** The same for runs whose reaper is gone as well: those that have one of these marks, and those with a directory. */
+export async function reapAbandoned(
+  marks: Iterable<string>,
+  remove: (mark: string) => Promise<void>,
+): Promise<void> {
+  for (const mark of new Set([...marks, ...marksOfDirectories()]))
+    if (!isKept(mark)) await reap(mark, directoryOf(mark), remove);
 }
 
 async function reap(mark: string, directory: string, remove: (mark: string) => Promise<void>): Promise<void> {
