@@ -191,7 +191,8 @@ export class Execution {
     for (; rank >= 0 && rank < ranks.high && compared < limit; rank = present.next(rank + 1)) {
       compared++;
       const key = keyspace.keys[rank] as string;
-      while (at < entries.length && (entries[at] as EtcdEntry).key < key)
+      // Mostly it is the one, and to compare the order of texts takes longer.
+      while (at < entries.length && entries[at]?.key !== key && (entries[at] as EtcdEntry).key < key)
         this.#show(entries[at++] as EtcdEntry, ranks, keysOnly);
       if (entries[at]?.key === key) this.#compare(rank, entries[at++], keysOnly);
       else this.#compare(rank, undefined);
