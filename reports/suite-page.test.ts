@@ -63,7 +63,7 @@ describe("the page of a suite", () => {
 
   it("says of a finding since when it is there, how sure it is, and how to repeat it, and escapes it", () => {
     expect(page).toContain("linearizable: stale &lt;read&gt;");
-    expect(page).toContain("since 2030-01-02 03:04, 3 suites in a row");
+    expect(page).toContain("since 2030-01-02 03:04, seen by 3 suites");
     expect(page).toContain("flaky: failed 2 of 3 times");
     expect(page).toContain('<a href="../../../store/register/x/report.html">');
     expect(page).toContain("npx faultline run --seed 7");

@@ -26,7 +26,7 @@ export function renderSuite(page: SuitePage): string {
     ["operations", String(cells.reduce((sum, { operations }) => sum + operations, 0))],
     ["time of the histories", lasting(cells.reduce((sum, { seconds }) => sum + seconds, 0) * 1e9)],
     ["took", lasting(summary.elapsed * 1e6)],
-    ["began", summary.started],
+    ["began", minute(summary.started)],
   ];
   const body = html`
 <header class="${badge(summary.state)}">
@@ -76,8 +76,13 @@ export function evidence({ failed: { times, of } }: SuiteFinding): string {
   return times === of ? `failed ${of} of ${of} times` : `flaky: failed ${times} of ${of} times`;
 }
 
+/** A point in time to the minute, UTC. */
+function minute(time: string): string {
+  return time.slice(0, 16).replace("T", " ");
+}
+
 export function sinceWords({ since, suites }: SuiteFinding): string {
-  return suites === 1 ? "new" : `since ${since.slice(0, 16).replace("T", " ")}, ${suites} suites in a row`;
+  return suites === 1 ? "new" : `since ${minute(since)}, seen by ${suites} suites`;
 }
 
 function findingSection({ summary, linkTo }: SuitePage): Html {
@@ -149,7 +154,7 @@ ${[summary, ...earlier].slice(0, NIGHTS).map(
     state,
     done,
     findings,
-  }) => html`<tr><td>${started.slice(0, 16).replace("T", " ")}</td><td><span class="badge ${badge(state)}">${state}</span></td><td class="num">${done}</td>
+  }) => html`<tr><td>${minute(started)}</td><td><span class="badge ${badge(state)}">${state}</span></td><td class="num">${done}</td>
 <td>${findings.map(({ signature }) => signature).join("; ")}</td></tr>
 `,
 )}

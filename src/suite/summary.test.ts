@@ -96,7 +96,9 @@ describe("a finding", () => {
   it("is as old as the unbroken line of suites that have seen it", () => {
     const bad = [trial("a", 0, stale)];
     const nights: SuiteSummary[] = [];
-    for (const [day, trials] of [bad, [], bad, bad, bad].entries())
+    const good = [trial("a", 0), trial("a", 1)];
+    // A night that did not get to run it says nothing.
+    for (const [day, trials] of [bad, good, bad, bad, [trial("a", 0)], bad].entries())
       nights.unshift(sum([cell("a")], trials, nights, day + 1));
     expect(nights[0]?.findings).toMatchObject([{ since: "2030-01-03T00:00:00.000Z", suites: 3 }]);
   });

@@ -42,7 +42,7 @@ export interface SuiteFinding {
   readonly example: Pick<Trial, "cell" | "seed" | "run" | "repeat">;
   /** Attempts at kept plans: how many failed, of how many. */
   readonly failed: { readonly times: number; readonly of: number };
-  /** When the oldest of the suites began that have seen it without a break, and how many these are. */
+  /** When the oldest of the suites began that have seen it without a break, and how many have seen it since. */
   readonly since: string;
   readonly suites: number;
 }
@@ -167,7 +167,7 @@ function findingsOf(
     .map(([signature, all]): SuiteFinding => {
       const example = (all.find(({ run }) => run !== undefined) ?? all[0]) as Trial;
       const where = new Set(all.map(({ cell }) => cell));
-      const before = streak(signature, earlier);
+      const before = streak(signature, [...where], earlier);
       return {
         signature,
         summary: example.summary,
@@ -191,10 +191,19 @@ function findingsOf(
     .sort((a, b) => Number(a.known) - Number(b.known) || b.trials - a.trials);
 }
 
-/** The suites right before this one that have seen it. */
-function streak(signature: string, earlier: readonly SuiteSummary[]): readonly SuiteSummary[] {
-  const end = earlier.findIndex(({ findings }) =>
-    findings.every((finding) => finding.signature !== signature),
-  );
-  return end < 0 ? earlier : earlier.slice(0, end);
+/** The suites before this one that have seen it, back to one that ran all of `cells` and did not. */
+function streak(
+  signature: string,
+  cells: readonly string[],
+  earlier: readonly SuiteSummary[],
+): readonly SuiteSummary[] {
+  const seen: SuiteSummary[] = [];
+  for (const before of earlier)
+    if (before.findings.some((finding) => finding.signature === signature)) seen.push(before);
+    else if (cells.every((id) => before.cells.some((cell) => cell.id === id && isWhole(cell)))) break;
+  return seen;
+}
+
+function isWhole({ planned, valid, invalid, unknown, broken }: CellSummary): boolean {
+  return valid + invalid + unknown + broken === planned;
 }
