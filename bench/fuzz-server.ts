@@ -19,7 +19,7 @@ import { ROUTES } from "../cluster/etcd/routes.ts";
 import { methodSchemas } from "../cluster/etcd/schema.ts";
 import { frameOf } from "../cluster/live/frames.ts";
 import { encodeHello } from "../cluster/live/handshake.ts";
-import { peerProtocol } from "../cluster/node/protocol.ts";
+import { type PeerMessage, peerProtocol } from "../cluster/node/protocol.ts";
 import { pause, ServerCluster, type ServerProcess } from "../cluster/server/processes.ts";
 import { type Random, seededRandom } from "../src/runtime/random.ts";
 import { framed, LoadConnection } from "./grpc-load.ts";
@@ -206,6 +206,100 @@ function peerBytes(random: Random): Buffer[] {
   }
 }
 
+const COUNTS = [
+  0,
+  1,
+  2,
+  3,
+  5,
+  1_000,
+  2 ** 32,
+  2 ** 47 - 1,
+  2 ** 47,
+  2 ** 48 - 1,
+  2 ** 48,
+  2 ** 53 - 1,
+  1e300,
+  -1,
+];
+
+/**
+ * What a peer says that knows whom it speaks to: in form, or nearly, and far off. Left out is what a peer has the
+ * right to bring about: other members, commands of its own, and a commit of what is not there, which proves that
+ * something durable was lost and must end the member.
+ */
+function peerTalk(random: Random, { clusterId, member, round }: PeerTarget): Buffer[] {
+  const frame = (payload: Uint8Array) => Buffer.from(frameOf(payload));
+  const port = random.chance(0.8) ? "peer" : "snapshot";
+  const hello = { clusterId, from: 7, to: member };
+  const count = () => random.pick(COUNTS);
+  const small = () => random.below(4);
+  // Around the server's own, which grows with what it hears: one far above would make all others old.
+  const term = () =>
+    random.pick([random.below(2 * round + 10), random.below(2 * round + 10), 2 ** 47, 2 ** 53]);
+  const raft = () => ({ from: random.pick([7, 8, member, 0]), to: member, term: term() });
+  const entry = (index: number) => ({
+    kind: random.pick(["normal", "normal", "none"]),
+    index,
+    term: random.chance(0.8) ? term() : count(),
+    data: random.chance(0.9) ? new Uint8Array(0) : count(),
+  });
+  const append = () => {
+    const previousIndex = random.pick([small(), count()]);
+    const at = random.chance(0.7) ? previousIndex + 1 : count();
+    const entries = Array.from({ length: random.below(4) }, (_, i) => entry(at + i));
+    return { type: "append", ...raft(), previousIndex, previousTerm: term(), commit: 0, entries };
+  };
+  const messages: readonly (() => object)[] = [
+    append,
+    append,
+    () => ({
+      type: "append-response",
+      ...raft(),
+      index: count(),
+      reject: random.chance(0.5),
+      hintIndex: count(),
+      hintTerm: count(),
+    }),
+    () => ({ type: "heartbeat", ...raft(), commit: 0, context: count() }),
+    () => ({ type: "heartbeat-response", ...raft(), context: count() }),
+    () => ({ type: "vote", ...raft(), lastIndex: count(), lastTerm: count(), force: random.chance(0.5) }),
+    () => ({ type: "pre-vote", ...raft(), lastIndex: count(), lastTerm: count(), force: random.chance(0.5) }),
+    () => ({ type: "vote-response", ...raft(), reject: random.chance(0.5) }),
+    () => ({ type: "pre-vote-response", ...raft(), reject: random.chance(0.5) }),
+    () => ({ type: "timeout-now", ...raft() }),
+    () => ({ type: "read-index", ...raft(), context: count() }),
+    () => ({ type: "read-index-response", ...raft(), context: count(), index: count() }),
+    () => ({ type: "transfer-leader", ...raft(), transferee: count() }),
+    () => ({
+      type: "ask-leader",
+      from: 7,
+      to: member,
+      id: count(),
+      request: random.pick([
+        { kind: "member-list" },
+        { kind: "lease-keep-alive", id: String(count()) },
+        { kind: "member-promote", id: count() },
+        { kind: "transfer-leader", to: count() },
+        { kind: "member-add" },
+        null,
+      ]),
+    }),
+    () => ({ type: "leader-answer", from: 7, to: member, id: count(), response: { kind: "members" } }),
+    () => ({ type: "frame", frame: noise(random, 100) }),
+  ];
+  const talk = Array.from({ length: random.between(1, 20) }, () => {
+    const bytes = Buffer.from(peerProtocol.encode(random.pick(messages)() as PeerMessage));
+    return frame(random.chance(0.9) ? bytes : broken(random, bytes));
+  });
+  const greeting = port === "peer" ? { type: "hello", ...hello } : { type: "hello", ...hello, term: count() };
+  return [
+    frame(encodeHello({ clusterId, member: 7, node: "http://127.0.0.1:1", port })),
+    frame(peerProtocol.encode(greeting as PeerMessage)),
+    ...talk,
+  ];
+}
+
 async function gateway(random: Random, url: string): Promise<void> {
   const values = [0, -1, 1e300, "", "a", "/w==", null, true, [], {}, "9223372036854775808"];
   const names = ["key", "range_end", "value", "lease", "limit", "compare", "success", "create_request", "ID"];
@@ -222,7 +316,22 @@ async function gateway(random: Random, url: string): Promise<void> {
   );
 }
 
-const attacks: { readonly [name: string]: (random: Random, server: ServerProcess) => Promise<void> } = {
+/** Whom a peer believes to speak to. */
+interface PeerTarget {
+  readonly clusterId: number;
+  readonly member: number;
+  readonly round: number;
+}
+
+async function targetOf(server: ServerProcess): Promise<Omit<PeerTarget, "round">> {
+  const { header } = await server.post("maintenance/status", {});
+  const { cluster_id, member_id } = header as { readonly [field: string]: string };
+  return { clusterId: Number(cluster_id), member: Number(member_id) };
+}
+
+const attacks: {
+  readonly [name: string]: (random: Random, server: ServerProcess, target: PeerTarget) => Promise<void>;
+} = {
   bytes: (random, { clientUrl }) =>
     send(random, clientUrl, [random.chance(0.5) ? PREFACE : Buffer.alloc(0), noise(random, 500)]),
   frames: (random, { clientUrl }) => send(random, clientUrl, [PREFACE, SETTINGS, frames(random)]),
@@ -247,6 +356,7 @@ const attacks: { readonly [name: string]: (random: Random, server: ServerProcess
   },
   gateway: (random, { clientUrl }) => gateway(random, clientUrl),
   peers: (random, { peerUrl }) => send(random, peerUrl, peerBytes(random)),
+  talk: (random, { peerUrl }, target) => send(random, peerUrl, peerTalk(random, target)),
 };
 
 /** MiB. */
@@ -271,6 +381,7 @@ let peak = 0;
 try {
   await cluster.found(1);
   const server = cluster.servers[0] as ServerProcess;
+  const target = await targetOf(server);
   const before = memoryOf(server);
   const ends = Date.now() + Number(options.minutes) * 60_000;
   for (; Date.now() < ends; round++) {
@@ -279,7 +390,7 @@ try {
     await Promise.all(
       names.map((name, i) => {
         counts.set(name, (counts.get(name) ?? 0) + 1);
-        return attacks[name]?.(of.fork(i), server).catch(() => {});
+        return attacks[name]?.(of.fork(i), server, { ...target, round }).catch(() => {});
       }),
     );
     if (!server.running) throw new Error(`the server has ended:\n${server.log}`);
@@ -295,6 +406,8 @@ try {
   console.log(
     `rounds ${options.from} to ${round} of seed ${seed}, ${options.minutes} minutes: the server lives`,
   );
+  const { raftTerm } = await server.post("maintenance/status", {}, PATIENCE_MS);
+  console.log(`term ${raftTerm}, which peers have made so large`);
   console.log(`memory: ${before.toFixed(0)} MiB at first, ${peak.toFixed(0)} at most`);
   console.log([...counts].map(([name, count]) => `${name} ${count}`).join(", "));
 } catch (error) {

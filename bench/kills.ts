@@ -32,6 +32,10 @@ try {
   console.log(`invented: ${invented.length} ${invented.slice(0, 5)}`);
   console.log(`members that differ: ${differing.length} ${differing}`);
   if (lost.length + invented.length + differing.length > 0) process.exitCode = 1;
+} catch (error) {
+  for (const { name, running, log } of cluster.servers)
+    console.log(`${name}, ${running ? "running" : "ended"}:\n${log.slice(-4_000)}`);
+  throw error;
 } finally {
   await cluster.end();
 }

@@ -114,7 +114,7 @@ function* spoiled(value: unknown): Generator<unknown> {
     yield* [undefined, null, "x", {}, -1, 0.5].filter(
       (other) => typeof other !== typeof value || other === -1,
     );
-    if (typeof value === "number") yield 1e300;
+    if (typeof value === "number") yield* [1e300, 2 ** 53];
     return;
   }
   for (const [field, part] of Object.entries(value))
@@ -124,6 +124,35 @@ function* spoiled(value: unknown): Generator<unknown> {
   yield null;
   yield "x";
 }
+
+const refused = (message: PeerMessage) =>
+  expect(() => peerProtocol.decode(peerProtocol.encode(message))).toThrow("not a peer message");
+
+describe("a log that makes no sense", () => {
+  const { append } = samples;
+  const entry = (index: number) => ({ kind: "normal", index, term: 3, data }) as const;
+
+  it.each([
+    ["has a gap", [entry(5), entry(7)]],
+    ["does not follow what is before it", [entry(6)]],
+    ["goes back", [entry(5), entry(5)]],
+  ])("is refused when it %s", (_what, entries) => refused({ ...append, entries }));
+});
+
+describe("counts that no log on disk can hold", () => {
+  const absurd = 2 ** 47;
+  it.each([
+    { ...samples.heartbeat, term: absurd },
+    { ...samples.heartbeat, commit: absurd },
+    { ...samples.heartbeat, from: 2 * absurd },
+    { ...samples.vote, lastIndex: absurd },
+    { ...samples["append-response"], index: absurd },
+    { ...samples["append-response"], hintTerm: absurd },
+    { ...samples.append, previousIndex: absurd, entries: [] },
+    { ...samples["read-index-response"], index: absurd },
+    { ...samples["transfer-leader"], transferee: 2 * absurd },
+  ])("are refused: $type", (message) => refused(message));
+});
 
 describe.each(Object.entries(samples))("a peer message of type %s", (_type, sample) => {
   it("crosses the wire", () => {

@@ -2,7 +2,8 @@
  * Whether something that came over a wire has the shape of a message between members. The node behind it trusts what
  * it is given: a field that is missing would otherwise surface as a crash far from here.
  */
-import type { Entry, Proposal } from "../raft/message.ts";
+import type { Entry, Message, Proposal } from "../raft/message.ts";
+import { U48_LIMIT } from "./bytes.ts";
 import type { LeaderRequest, PeerMessage, RaftMessage, SnapshotTransfer } from "./protocol.ts";
 import type { SnapshotHead } from "./snapshot-format.ts";
 
@@ -21,8 +22,15 @@ export function isObject(value: unknown): value is { readonly [field: string]: u
   return typeof value === "object" && value !== null;
 }
 
-/** Ids, terms, indexes, contexts: all that is counted. */
-const number: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const below =
+  (limit: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit;
+/** Of members and clusters; and what is only sent back. */
+const id = below(U48_LIMIT);
+const number = below(Number.MAX_SAFE_INTEGER);
+/** Terms and indexes: no cluster lives to count so far, and a member that counts on from here can still write it down. */
+const count = below(U48_LIMIT / 2);
 const boolean: Check = (value) => typeof value === "boolean";
 const string: Check = (value) => typeof value === "string";
 const bytes: Check = (value) => value instanceof Uint8Array;
@@ -58,7 +66,7 @@ const change = shaped({
   changes: list(
     shaped({
       type: (value) => value === "add-voter" || value === "add-learner" || value === "remove",
-      member: number,
+      member: id,
     }),
   ),
   transition: (value) => value === "auto" || value === "implicit" || value === "explicit",
@@ -67,8 +75,8 @@ const entry = union<Entry, "kind", "kind">(
   "kind",
   {},
   {
-    normal: { index: number, term: number, data: bytes },
-    config: { index: number, term: number, data: bytes, change },
+    normal: { index: count, term: count, data: bytes },
+    config: { index: count, term: count, data: bytes, change },
   },
 );
 const proposal = union<Proposal, "kind", "kind">(
@@ -80,19 +88,19 @@ const proposal = union<Proposal, "kind", "kind">(
   },
 );
 const snapshotMeta = shaped({
-  index: number,
-  term: number,
+  index: count,
+  term: count,
   configuration: shaped({
-    voters: list(number),
-    votersOutgoing: list(number),
-    learners: list(number),
-    learnersNext: list(number),
+    voters: list(id),
+    votersOutgoing: list(id),
+    learners: list(id),
+    learnersNext: list(id),
     autoLeave: boolean,
   }),
 });
 const isSnapshotHeadLike = shaped({
   meta: snapshotMeta,
-  members: list(shaped({ id: number, node: string, learner: boolean })),
+  members: list(shaped({ id, node: string, learner: boolean })),
 });
 
 export function isSnapshotHead(value: unknown): value is SnapshotHead {
@@ -106,45 +114,56 @@ const leaderRequest = union<LeaderRequest, "kind", "kind">(
     "lease-keep-alive": { id: string },
     "lease-time-to-live": { id: string, keys: optional(boolean) },
     "member-list": {},
-    "member-add": { id: number, node: string, learner: boolean },
-    "member-promote": { id: number },
-    "member-remove": { id: number },
+    "member-add": { id, node: string, learner: boolean },
+    "member-promote": { id },
+    "member-remove": { id },
     "member-update": {
-      id: number,
+      id,
       node: optional(string),
       name: optional(string),
       clientUrls: optional(list(string)),
     },
-    "transfer-leader": { to: number },
+    "transfer-leader": { to: id },
   },
 );
 /** Only handed on. */
 const leaderResponse = shaped({ kind: string });
 
 type Addressed = "type" | "from" | "to";
-const addressed = { from: number, to: number };
-const raft = { ...addressed, term: number };
+const addressed = { from: id, to: id };
+const raft = { ...addressed, term: count };
 
 const raftShapes: Shapes<RaftMessage, "type", Addressed | "term"> = {
-  append: { previousIndex: number, previousTerm: number, entries: list(entry), commit: number },
-  "append-response": { index: number, reject: boolean, hintIndex: number, hintTerm: number },
-  heartbeat: { commit: number, context: number },
+  append: { previousIndex: count, previousTerm: count, entries: list(entry), commit: count },
+  "append-response": { index: count, reject: boolean, hintIndex: count, hintTerm: count },
+  heartbeat: { commit: count, context: number },
   "heartbeat-response": { context: number },
-  vote: { lastIndex: number, lastTerm: number, force: boolean },
-  "pre-vote": { lastIndex: number, lastTerm: number, force: boolean },
+  vote: { lastIndex: count, lastTerm: count, force: boolean },
+  "pre-vote": { lastIndex: count, lastTerm: count, force: boolean },
   "vote-response": { reject: boolean },
   "pre-vote-response": { reject: boolean },
   "timeout-now": {},
   propose: { entries: list(proposal) },
   "read-index": { context: number },
-  "read-index-response": { context: number, index: number },
-  "transfer-leader": { transferee: number },
+  "read-index-response": { context: number, index: count },
+  "transfer-leader": { transferee: id },
 };
-const isRaftMessage = union<RaftMessage, "type", Addressed | "term">("type", raft, raftShapes);
+const isRaftMessageLike = union<RaftMessage, "type", Addressed | "term">("type", raft, raftShapes);
+
+function isRaftMessage(value: unknown): value is RaftMessage {
+  if (!isRaftMessageLike(value)) return false;
+  const message = value as RaftMessage;
+  return message.type !== "append" || isPartOfLog(message);
+}
+
+/** Entries follow what is before them, and each other. */
+function isPartOfLog({ previousIndex, entries }: Message & { readonly type: "append" }): boolean {
+  return entries.every(({ index }, i) => index === previousIndex + 1 + i);
+}
 
 type OwnMessage = Exclude<PeerMessage, RaftMessage>;
 const isOwnMessage = union<OwnMessage, "type", Addressed>("type", addressed, {
-  hello: { clusterId: number },
+  hello: { clusterId: id },
   "ask-leader": { id: number, request: leaderRequest },
   "leader-answer": { id: number, response: leaderResponse },
 });
@@ -157,7 +176,7 @@ export const isSnapshotTransfer = union<SnapshotTransfer, "type", "type">(
   "type",
   {},
   {
-    hello: { clusterId: number, from: number, to: number, term: number },
+    hello: { clusterId: id, from: id, to: id, term: count },
     frame: { frame: bytes },
     taken: {},
     received: {},

@@ -7,6 +7,8 @@ import { join } from "node:path";
 
 /** Until a server that was started has to serve. Machines that test are slow. */
 const PATIENCE_MS = 60_000;
+/** What one look at a condition takes at most, as far as it counts. */
+const MAX_STEP_MS = 3_000;
 
 /** At ports of 127.0.0.1 that nobody listened on a moment ago, each at another one. */
 async function freeUrls(count: number): Promise<string[]> {
@@ -17,12 +19,13 @@ async function freeUrls(count: number): Promise<string[]> {
   return ports.map((port) => `http://127.0.0.1:${port}`);
 }
 
-/** Waits until a condition holds. Rejects after a minute. */
+/** Waits until a condition holds. Rejects after a minute, in which it was itself not stopped. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (Date.now() < deadline) {
+  for (let waited = 0; waited < PATIENCE_MS; ) {
+    const began = Date.now();
     if (await condition()) return;
     await pause(20);
+    waited += Math.min(Date.now() - began, MAX_STEP_MS);
   }
   throw new Error(`waited in vain until ${what}`);
 }
