@@ -12,10 +12,10 @@ import { seededRandom } from "../src/runtime/random.ts";
 
 const kills = Number(process.argv[2] ?? 2_000);
 const seed = Number(process.argv[3] ?? 1);
-const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+const bundle = fileURLToPath(new URL("../faultline-kv.mjs", import.meta.url));
 
 const cluster = new ServerCluster(
-  [main, "kv"],
+  [bundle],
   ["--snapshot-count", "200", "--snapshot-catchup-entries", "50"],
 );
 try {
