@@ -1,6 +1,8 @@
 /** etcd's Cluster service. */
 import { createHash, randomBytes } from "node:crypto";
+import type { ResponseHeader } from "../kv/request.ts";
 import type { Member } from "../node/membership.ts";
+import type { MemberId } from "../raft/message.ts";
 import { fromHeader } from "./convert.ts";
 import type * as pb from "./generated/rpc.ts";
 import type { MemberAnswer, MemberClient } from "./member.ts";
@@ -17,33 +19,39 @@ export function clusterHandlers(member: MemberClient): Handlers<typeof pb.Cluste
       const answer = await member.member({ kind: "member-add", id, node, learner: isLearner }, call);
       const members = membersOf(answer);
       return {
-        header: fromHeader(answer.header),
+        header: headerOf(answer.header),
         member: members.find(({ ID }) => ID === BigInt(id)),
         members,
       };
     },
     async memberRemove({ ID }, call) {
-      const answer = await member.member({ kind: "member-remove", id: Number(ID) }, call);
-      return { header: fromHeader(answer.header), members: membersOf(answer) };
+      const answer = await member.member({ kind: "member-remove", id: memberIdOf(ID) }, call);
+      return { header: headerOf(answer.header), members: membersOf(answer) };
     },
     async memberUpdate({ ID, peerURLs }, call) {
       const node = nodeOf(peerURLs);
-      const answer = await member.member({ kind: "member-update", id: Number(ID), node }, call);
-      return { header: fromHeader(answer.header), members: membersOf(answer) };
+      const answer = await member.member({ kind: "member-update", id: memberIdOf(ID), node }, call);
+      return { header: headerOf(answer.header), members: membersOf(answer) };
     },
     async memberList({ linearizable }, call) {
       if (linearizable) {
         const answer = await member.member({ kind: "member-list" }, call);
-        return { header: fromHeader(answer.header), members: membersOf(answer) };
+        return { header: headerOf(answer.header), members: membersOf(answer) };
       }
       const { node } = member.local;
-      return { header: fromHeader(node.header()), members: node.members().map(fromMember) };
+      return { header: headerOf(node.header()), members: node.members().map(fromMember) };
     },
     async memberPromote({ ID }, call) {
-      const answer = await member.member({ kind: "member-promote", id: Number(ID) }, call);
-      return { header: fromHeader(answer.header), members: membersOf(answer) };
+      const request = { kind: "member-promote", id: memberIdOf(ID) } as const;
+      const answer = await member.leader(member.member(request, call));
+      return { header: headerOf(answer.header), members: membersOf(answer) };
     },
   };
+}
+
+/** Of the members, not of the store: as in etcd, no revision is told. */
+function headerOf(header: ResponseHeader): pb.ResponseHeader {
+  return fromHeader({ ...header, revision: 0 });
 }
 
 function membersOf(answer: MemberAnswer): pb.Member[] {
@@ -58,6 +66,11 @@ function fromMember({ id, node, learner, name = "", clientUrls = [] }: Member): 
     clientURLs: [...clientUrls],
     isLearner: learner,
   };
+}
+
+/** Nobody, if no id of ours is so large: peers would take a message that names it for no message. */
+export function memberIdOf(id: bigint): MemberId {
+  return id < 1n << BigInt(8 * ID_BYTES) ? Number(id) : 0;
 }
 
 /** The name by which members know each other: where it is reached. */

@@ -1,6 +1,7 @@
 /**
- * Clients that want no answer from a member cut off from the others say so in their metadata: their requests are
- * refused while the member knows no leader, and their streams end when it has known none for a while.
+ * Whether a member may answer at all. A learner answers next to nothing. And clients that want no answer from a member
+ * cut off from the others say so in their metadata: their requests are refused while the member knows no leader, and
+ * their streams end when it has known none for a while.
  */
 import { ErrNoLeader, ErrNotCapable, ErrNotSupportedForLearner } from "../kv/errors.ts";
 import type { LocalMember } from "./member.ts";
@@ -11,8 +12,12 @@ const METADATA = "hasleader";
 const INTERVAL_MS = 500;
 const MAX_MISSING = 3;
 
-/** Streams that a learner serves. */
-const FOR_LEARNERS: ReadonlySet<string> = new Set(["/etcdserverpb.Maintenance/Snapshot"]);
+/** What a learner answers, besides serializable reads. */
+const FOR_LEARNERS: ReadonlySet<string> = new Set([
+  "/etcdserverpb.Maintenance/Snapshot",
+  "/etcdserverpb.Maintenance/Status",
+]);
+const RANGE = "/etcdserverpb.KV/Range";
 
 export interface LeaderGuard {
   around(bound: Bound): Bound;
@@ -28,7 +33,11 @@ export function requireLeader({ node }: LocalMember): LeaderGuard {
   }, INTERVAL_MS);
   timer.unref();
   const wants = (call: Call) => call.metadata(METADATA) === "true";
-  const check = (call: Call) => {
+  const check = (path: string, call: Call, request?: unknown) => {
+    const forLearners =
+      FOR_LEARNERS.has(path) ||
+      (path === RANGE && (request as { serializable?: boolean }).serializable === true);
+    if (node.learner && !forLearners) throw RpcError.of(ErrNotSupportedForLearner);
     if (wants(call) && node.leader === 0) throw RpcError.of(ErrNoLeader);
   };
   return {
@@ -38,7 +47,7 @@ export function requireLeader({ node }: LocalMember): LeaderGuard {
         return {
           ...bound,
           handle: (request, call) => {
-            check(call);
+            check(bound.method.path, call, request);
             return handle(request, call);
           },
         };
@@ -49,9 +58,7 @@ export function requireLeader({ node }: LocalMember): LeaderGuard {
         handle: (call: Parameters<typeof handle>[0]) => {
           // Requests are refused by the node itself.
           if (node.applied === 0) throw RpcError.of(ErrNotCapable);
-          if (node.learner && !FOR_LEARNERS.has(bound.method.path))
-            throw RpcError.of(ErrNotSupportedForLearner);
-          check(call);
+          check(bound.method.path, call);
           if (wants(call)) {
             streams.add(call);
             call.onCancel(() => streams.delete(call));

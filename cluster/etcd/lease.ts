@@ -19,7 +19,8 @@ export function leaseHandlers(member: MemberClient): Handlers<typeof LeaseServic
       // One after the other, so that answers come in the order of the requests.
       let last: Promise<void> = Promise.resolve();
       const renew = async (ID: bigint) => {
-        const answer = await member.request({ kind: "lease-keep-alive", id: String(ID) }, call);
+        const request = { kind: "lease-keep-alive", id: String(ID) } as const;
+        const answer = await member.leader(member.request(request, call));
         call.send({ header: fromHeader(answer.header), ID, TTL: BigInt(answer.ttl) });
       };
       call.onRequest = ({ ID }) => {
@@ -30,7 +31,8 @@ export function leaseHandlers(member: MemberClient): Handlers<typeof LeaseServic
       };
     },
     async leaseTimeToLive({ ID, keys }, call) {
-      const answer = await member.request({ kind: "lease-time-to-live", id: String(ID), keys }, call);
+      const request = { kind: "lease-time-to-live", id: String(ID), keys } as const;
+      const answer = await member.leader(member.request(request, call));
       return {
         header: fromHeader(answer.header),
         ID,

@@ -1,6 +1,7 @@
 /** etcd's Maintenance service. */
 import { ErrNotLeader } from "../kv/errors.ts";
 import type { AlarmRequest, AlarmType } from "../kv/request.ts";
+import { memberIdOf } from "./cluster.ts";
 import { fromHeader } from "./convert.ts";
 import type { AlarmMember, MaintenanceService, SnapshotRequest, SnapshotResponse } from "./generated/rpc.ts";
 import type { MemberClient } from "./member.ts";
@@ -103,7 +104,7 @@ export function maintenanceHandlers(
     async moveLeader({ targetID }, call) {
       const { node } = member.local;
       if (node.leader !== node.member) throw RpcError.of(ErrNotLeader);
-      const { header } = await member.member({ kind: "transfer-leader", to: Number(targetID) }, call);
+      const { header } = await member.member({ kind: "transfer-leader", to: memberIdOf(targetID) }, call);
       return { header: fromHeader(header) };
     },
     async downgrade({ action, version }, call) {

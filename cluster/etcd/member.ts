@@ -1,6 +1,7 @@
 /** The member behind the edge: requests as promises, and connections for streams. */
 import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponse } from "../api.ts";
+import { ErrNoLeader, ErrTimeout } from "../kv/errors.ts";
 import type { Caller, ResponseHeader } from "../kv/request.ts";
 import type { Node } from "../node/node.ts";
 import type { ClientMessage, MemberRequest, MemberResponse, ServerMessage } from "../node/protocol.ts";
@@ -71,6 +72,16 @@ export class MemberClient {
     return new Promise((resolve, reject) => {
       this.#connection.send({ kind: "member", id: this.#add(resolve, reject), request, ...caller });
     });
+  }
+
+  /** The same for what the leader alone can answer: as in etcd, who waits for one in vain is told so. */
+  async leader<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (thrown) {
+      const late = thrown instanceof RpcError && thrown.message === ErrTimeout.message;
+      throw late && this.local.node.leader === 0 ? RpcError.of(ErrNoLeader) : thrown;
+    }
   }
 
   /** Who asks, if anybody does. Rejects with RpcError when the client's token is nobody's. */

@@ -27,6 +27,7 @@ export class Clients {
   readonly lease: pb.LeaseClient;
   readonly watch: pb.WatchClient;
   readonly auth: pb.AuthClient;
+  readonly cluster: pb.ClusterClient;
   readonly maintenance: pb.MaintenanceClient;
   /** By user. */
   readonly tokens = new Map<string, string>();
@@ -36,6 +37,7 @@ export class Clients {
     this.lease = clientOf(pb.LeaseClient, address);
     this.watch = clientOf(pb.WatchClient, address);
     this.auth = clientOf(pb.AuthClient, address);
+    this.cluster = clientOf(pb.ClusterClient, address);
     this.maintenance = clientOf(pb.MaintenanceClient, address);
   }
 
@@ -46,7 +48,8 @@ export class Clients {
   }
 
   close(): void {
-    for (const client of [this.kv, this.lease, this.watch, this.auth, this.maintenance]) client.close();
+    const { kv, lease, watch, auth, cluster, maintenance } = this;
+    for (const client of [kv, lease, watch, auth, cluster, maintenance]) client.close();
   }
 }
 

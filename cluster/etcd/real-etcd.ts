@@ -13,46 +13,68 @@ export function isInstalled(): boolean {
 
 const START_LIMIT_MS = 30_000;
 
+const at = (port: number) => `http://127.0.0.1:${port}`;
+
+/** Where a server is, or is to be. */
+interface Place {
+  readonly name: string;
+  readonly client: number;
+  readonly peer: number;
+}
+
 export class RealEtcd {
   readonly home = fs.mkdtempSync(join(tmpdir(), "faultline-etcd-"));
   readonly #processes: ChildProcess[] = [];
-  readonly #addresses: string[] = [];
+  readonly #places: Place[] = [];
 
   /** Starts a cluster, and waits for its health. */
   async start(size: number, flags: readonly string[] = []): Promise<void> {
-    const places = await Promise.all(
-      Array.from({ length: size }, async (_, i) => ({
-        name: `m${i + 1}`,
-        client: await freePort(),
-        peer: await freePort(),
-      })),
+    for (let i = 0; i < size; i++) await this.place();
+    for (const place of this.#places) this.#spawn(place, flags);
+    for (const address of this.addresses) await this.#healthy(address);
+  }
+
+  /** Finds a place for a server that is started later; gives its peer URL. */
+  async place(): Promise<string> {
+    const name = `m${this.#places.length + 1}`;
+    const place = { name, client: await freePort(), peer: await freePort() };
+    this.#places.push(place);
+    return at(place.peer);
+  }
+
+  /** Starts the server that was given a place last, which the cluster has taken in. */
+  join(): void {
+    this.#spawn(this.#places.at(-1) as Place, ["--initial-cluster-state", "existing"]);
+  }
+
+  async kill(index: number): Promise<void> {
+    const child = this.#processes[index] as ChildProcess;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  #spawn({ name, client, peer }: Place, flags: readonly string[]): void {
+    const cluster = this.#places.map((place) => `${place.name}=${at(place.peer)}`).join(",");
+    const log = fs.openSync(join(this.home, `${name}.log`), "w");
+    const child = spawn(
+      "etcd",
+      [
+        ...["--name", name, "--data-dir", join(this.home, name), "--initial-cluster", cluster],
+        ...["--listen-client-urls", at(client), "--advertise-client-urls", at(client)],
+        ...["--listen-peer-urls", at(peer), "--initial-advertise-peer-urls", at(peer)],
+        ...["--heartbeat-interval", "50", "--election-timeout", "500"],
+        ...flags,
+      ],
+      { stdio: ["ignore", log, log] },
     );
-    const cluster = places.map(({ name, peer }) => `${name}=http://127.0.0.1:${peer}`).join(",");
-    for (const { name, client, peer } of places) {
-      const directory = join(this.home, name);
-      const at = (port: number) => `http://127.0.0.1:${port}`;
-      const log = fs.openSync(join(this.home, `${name}.log`), "w");
-      const child = spawn(
-        "etcd",
-        [
-          ...["--name", name, "--data-dir", directory, "--initial-cluster", cluster],
-          ...["--listen-client-urls", at(client), "--advertise-client-urls", at(client)],
-          ...["--listen-peer-urls", at(peer), "--initial-advertise-peer-urls", at(peer)],
-          ...["--heartbeat-interval", "50", "--election-timeout", "500"],
-          ...flags,
-        ],
-        { stdio: ["ignore", log, log] },
-      );
-      fs.closeSync(log);
-      this.#processes.push(child);
-      this.#addresses.push(`127.0.0.1:${client}`);
-    }
-    for (const address of this.#addresses) await this.#healthy(address);
+    fs.closeSync(log);
+    this.#processes.push(child);
   }
 
   /** "127.0.0.1:port" of each member. */
   get addresses(): readonly string[] {
-    return this.#addresses;
+    return this.#places.map(({ client }) => `127.0.0.1:${client}`);
   }
 
   get pids(): readonly number[] {
@@ -61,15 +83,12 @@ export class RealEtcd {
 
   /** Whether all servers are still alive. */
   get alive(): boolean {
-    return this.#processes.every((child) => child.exitCode === null && child.signalCode === null);
+    return this.#processes.every(runs);
   }
 
   async end(): Promise<void> {
-    const ended = this.#processes.map(
-      (child) => new Promise<void>((resolve) => child.once("exit", () => resolve())),
-    );
-    for (const child of this.#processes) child.kill("SIGKILL");
-    await Promise.all(ended);
+    const alive = this.#processes.flatMap((child, i) => (runs(child) ? [this.kill(i)] : []));
+    await Promise.all(alive);
     fs.rmSync(this.home, { recursive: true });
   }
 
@@ -83,4 +102,8 @@ export class RealEtcd {
     }
     throw new Error(`etcd at ${address} did not start; its log is in ${this.home}`);
   }
+}
+
+function runs({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === null && signalCode === null;
 }

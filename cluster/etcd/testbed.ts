@@ -32,12 +32,20 @@ export class EdgeTestbed {
 
   async found(...names: readonly string[]): Promise<void> {
     await this.live.found(...names);
-    for (const name of names) {
-      const member = this.live.members.get(name);
-      if (member === undefined) throw new Error(`${name} did not start`);
-      const listen = [{ host: "127.0.0.1", port: 0 }];
-      this.#edges.set(name, await serveEtcd(member, { listen, ...this.#options }));
-    }
+    for (const name of names) await this.#serve(name);
+  }
+
+  /** Starts a member that has a place, and that the cluster has taken in. */
+  async join(name: string): Promise<void> {
+    await this.live.start(name, { initialClusterState: "existing" });
+    await this.#serve(name);
+  }
+
+  async #serve(name: string): Promise<void> {
+    const member = this.live.members.get(name);
+    if (member === undefined) throw new Error(`${name} did not start`);
+    const listen = [{ host: "127.0.0.1", port: 0 }];
+    this.#edges.set(name, await serveEtcd(member, { listen, ...this.#options }));
   }
 
   /** "127.0.0.1:port" of a member. */
@@ -69,6 +77,12 @@ export function message<T>(type: { decode(bytes: Uint8Array): T }, fields: Parti
   return { ...type.decode(new Uint8Array()), ...fields };
 }
 
+export function metadataOf(entries: { readonly [name: string]: string }): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
+  return metadata;
+}
+
 type Unary<Request, Response> = (
   request: Request,
   metadata: Metadata,
@@ -83,10 +97,8 @@ export function call<Request, Response>(
   request: Request,
   metadata: { readonly [name: string]: string } = {},
 ): Promise<Response> {
-  const sent = new Metadata();
-  for (const [name, value] of Object.entries(metadata)) sent.set(name, value);
   return new Promise((resolve, reject) => {
-    method.call(client, request, sent, {}, (error, response) => {
+    method.call(client, request, metadataOf(metadata), {}, (error, response) => {
       if (error === null) resolve(response);
       else reject(error);
     });
