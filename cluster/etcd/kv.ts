@@ -1,4 +1,5 @@
 /** etcd's KV service. */
+import { compactGradually } from "../live/compaction.ts";
 import {
   fromDeleteRange,
   fromHeader,
@@ -33,9 +34,8 @@ export function kvHandlers(member: MemberClient): Handlers<typeof KVService> {
       return fromTxn(answer, answer.header);
     },
     async compact({ revision, physical }, call) {
-      const { header } = await member.request(
-        { kind: "compact", revision: Number(revision), physical },
-        call,
+      const { header } = await compactGradually(member.local.node.store, Number(revision), (step) =>
+        member.request({ kind: "compact", revision: step, physical }, call),
       );
       return { header: fromHeader(header) };
     },

@@ -156,7 +156,16 @@ export class LiveDisk implements Disk {
   }
 
   remove(path: string, done: Done): void {
-    this.#change(path, done, () => fs.unlinkSync(this.#at(path)));
+    this.#change(path, done, () => {
+      const fullPath = this.#at(path);
+      // The name goes now, and what is behind it with its last descriptor: of a large file, that takes long.
+      const descriptor = fs.openSync(fullPath, "r");
+      try {
+        fs.unlinkSync(fullPath);
+      } finally {
+        fs.close(descriptor);
+      }
+    });
   }
 
   syncDirectory(path: string, done: Done): void {

@@ -1,6 +1,7 @@
 /** Forgets old revisions by itself, as etcd does: the leader asks for a compaction when there is something to gain. */
 import type { Nanos } from "../../src/history/op.ts";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
+import { compactGradually } from "../live/compaction.ts";
 import type { LiveMember } from "../live/member.ts";
 import { liveClock } from "../live/runtime.ts";
 
@@ -65,7 +66,9 @@ export function compactAutomatically(member: LiveMember, retention: Retention): 
     const { node, log } = member;
     const revision = compactor.look(liveClock.monotonic(), node.store.revision, node.raft.role === "leader");
     if (revision === undefined) return;
-    client.request({ kind: "compact", revision }).then(
+    compactGradually(node.store, revision, (step) =>
+      client.request({ kind: "compact", revision: step }),
+    ).then(
       () => log.info({ revision }, "compacted automatically"),
       (error: Error) => log.warn({ revision, reason: error.message }, "could not compact"),
     );
