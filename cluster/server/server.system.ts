@@ -1,6 +1,7 @@
 /** Real processes, killed in earnest. */
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -103,6 +104,76 @@ describe("three servers", () => {
     });
   });
 });
+
+describe("three servers of which one", () => {
+  const others = (server: ServerProcess) => cluster.servers.filter((other) => other !== server);
+  /** What `server` knows by itself. */
+  const holds = (server: ServerProcess, count: number) => async () => {
+    const mine = await server.read("k", true).catch(() => new Map());
+    return mine.size === count;
+  };
+
+  it("leads and is stopped go on without it, and it has everything when it comes round", async () => {
+    cluster = new ServerCluster(main, SMALL);
+    await cluster.found(3);
+    await write(cluster.servers[0] as ServerProcess, 5, "ka");
+    const leader = await leaderOf(cluster.servers);
+    process.kill(leader.pid as number, "SIGSTOP");
+    const [other] = others(leader) as [ServerProcess];
+    await other.serves();
+    await write(other, 200, "kb");
+    process.kill(leader.pid as number, "SIGCONT");
+    await until("it has caught up", holds(leader, 205));
+    // What it is asked now is not answered from the time when it led.
+    await other.put("kc", "new");
+    expect((await leader.read("k")).get("kc")).toBe("new");
+    expect(leader.running).toBe(true);
+  });
+
+  it.runIf(canMount())(
+    "has a full disk go on without it; it says so, and comes back when there is room",
+    async () => {
+      cluster = new ServerCluster(main, SMALL);
+      const n1 = () => cluster.servers[0] as ServerProcess;
+      const mount = (...words: string[]) => execFileSync("mount", [...words, n1().directory]);
+      try {
+        await cluster.found(3, (server) => {
+          if (server !== n1()) return;
+          fs.mkdirSync(server.directory);
+          mount("-t", "tmpfs", "-o", "size=2m", "tmpfs");
+        });
+        const [n2] = others(n1()) as [ServerProcess];
+        let written = 0;
+        const large = "v".repeat(50_000);
+        while (n1().running && written < 1000) await n2.put(`k${written++}`, large).catch(() => written--);
+        expect(await n1().ended).toBe(1);
+        expect(n1().log).toMatch(/disk failure: ENOSPC/);
+        await n2.serves();
+        await n2.put(`k${written++}`, large);
+        // As it is, it can only say so again.
+        n1().start();
+        expect([1, 254]).toContain(await n1().ended);
+        expect(n1().log.match(/ENOSPC/g)?.length).toBeGreaterThan(1);
+        mount("-o", "remount,size=200m");
+        n1().start();
+        await until("it has caught up", holds(n1(), written));
+      } finally {
+        await n1().signal("SIGKILL");
+        execFileSync("umount", [n1().directory]);
+      }
+    },
+  );
+});
+
+/** Whether a small disk can be had. */
+function canMount(): boolean {
+  const home = fs.mkdtempSync(join(tmpdir(), "faultline-mount-"));
+  const able = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", home]).status === 0;
+  if (able) execFileSync("umount", [home]);
+  else console.warn("SKIPPED: a full disk, which needs the right to mount one");
+  fs.rmdirSync(home);
+  return able;
+}
 
 describe("a snapshot", () => {
   it("is saved, looked at, and restored into a new cluster of three with the same data", async () => {
