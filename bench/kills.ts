@@ -14,10 +14,7 @@ const kills = Number(process.argv[2] ?? 2_000);
 const seed = Number(process.argv[3] ?? 1);
 const bundle = fileURLToPath(new URL("../faultline-kv.mjs", import.meta.url));
 
-const cluster = new ServerCluster(
-  [bundle],
-  ["--snapshot-count", "200", "--snapshot-catchup-entries", "50"],
-);
+const cluster = new ServerCluster([bundle], ["--snapshot-count", "200", "--snapshot-catchup-entries", "50"]);
 try {
   await cluster.found(3);
   const aftermath = await killStorm(cluster, {
