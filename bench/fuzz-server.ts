@@ -329,6 +329,23 @@ async function targetOf(server: ServerProcess): Promise<Omit<PeerTarget, "round"
   return { clusterId: Number(cluster_id), member: Number(member_id) };
 }
 
+/** Requests of HTTP/1, of which only the first line is anybody's guess. */
+function lines(random: Random): Buffer {
+  const path = () =>
+    random.pick(["/", "//", "/v3/kv/put", "/health", "http://[", "*", "?", "/%zz", "/\\", "//@", "\x7f"]);
+  const method = random.pick(["GET", "POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "TRACE"]);
+  const target = Array.from({ length: random.between(1, 3) }, path).join("");
+  const length = random.pick([
+    "",
+    "Content-Length: 2\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Expect: 100-continue\r\n",
+    "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+  ]);
+  const text = `${method} ${target} HTTP/1.1\r\nHost: here\r\n${length}\r\n{}`;
+  return random.chance(0.7) ? Buffer.from(text, "latin1") : broken(random, Buffer.from(text, "latin1"));
+}
+
 const attacks: {
   readonly [name: string]: (random: Random, server: ServerProcess, target: PeerTarget) => Promise<void>;
 } = {
@@ -354,6 +371,7 @@ const attacks: {
     }
     return send(random, clientUrl, [PREFACE, SETTINGS, writer.take()]);
   },
+  lines: (random, { clientUrl }) => send(random, clientUrl, [lines(random), lines(random)]),
   gateway: (random, { clientUrl }) => gateway(random, clientUrl),
   peers: (random, { peerUrl }) => send(random, peerUrl, peerBytes(random)),
   talk: (random, { peerUrl }, target) => send(random, peerUrl, peerTalk(random, target)),

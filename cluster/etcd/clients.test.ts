@@ -1,5 +1,6 @@
 /** Other people's clients, clients with certificates, and clients that mean harm. */
 import https from "node:https";
+import net from "node:net";
 import { Client, credentials, status } from "@grpc/grpc-js";
 import { Etcd3 } from "etcd3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -139,6 +140,31 @@ describe("bytes that are no message", () => {
   const bed = new EdgeTestbed({}, { bcryptCost: 4 });
   beforeAll(() => bed.found("m1"));
   afterAll(() => bed.end());
+
+  it.each([
+    ["GET //", "404"],
+    ["POST //v3/kv/put?a=b", "404"],
+    ["GET http://[", "404"],
+    ["OPTIONS *", "404"],
+    ["HEAD /health", "405"],
+    ["PUT /v3/kv/put", "405"],
+    ["GET http://elsewhere/health", "200"],
+    ["GET /health?why", "200"],
+  ])("%s is answered with %s, in HTTP/1", async (line, code) => {
+    const [host, port] = bed.address("m1").split(":");
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = net.connect(Number(port), host, () =>
+        socket.write(`${line} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n`),
+      );
+      let text = "";
+      socket.setEncoding("latin1").on("data", (piece) => {
+        text += piece;
+      });
+      socket.on("end", () => resolve(text));
+      socket.on("error", reject);
+    });
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${code} `));
+  });
 
   it("do no member any harm, whatever method they are sent to", async () => {
     const random = seededRandom(20261121);

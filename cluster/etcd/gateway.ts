@@ -27,6 +27,7 @@ export interface GatewayOptions {
 }
 
 const JSON_TYPE = "application/json";
+const FOR_MONITORS: ReadonlySet<string> = new Set(["/health", "/version", "/metrics"]);
 
 export function gateway(
   methods: readonly Bound[],
@@ -35,19 +36,24 @@ export function gateway(
 ): RequestListener {
   const byPath = new Map(methods.map((bound) => [bound.method.path, bound]));
   return (request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
-    if (request.method === "GET" && pathname === "/health") {
+    const pathname = pathOf(request.url ?? "/");
+    const wanted = FOR_MONITORS.has(pathname) ? "GET" : "POST";
+    if (request.method !== wanted && (wanted === "GET" || ROUTES.has(pathname))) {
+      answer(response, 405, refusal("UNIMPLEMENTED", "Method Not Allowed"));
+      return;
+    }
+    if (pathname === "/health") {
       void health(member).then((reason) =>
         answer(response, reason === "" ? 200 : 503, { health: String(reason === ""), reason }),
       );
       return;
     }
-    if (request.method === "GET" && pathname === "/version") {
+    if (pathname === "/version") {
       const cluster = API_VERSION.replace(/\d+$/, "0");
       answer(response, 200, { etcdserver: API_VERSION, etcdcluster: cluster });
       return;
     }
-    if (request.method === "GET" && pathname === "/metrics") {
+    if (pathname === "/metrics") {
       void metrics.text().then((text) => {
         response.writeHead(200, { "content-type": metrics.contentType }).end(text);
       });
@@ -58,9 +64,13 @@ export function gateway(
     const described = path === undefined ? undefined : methodSchemas.get(path);
     if (bound === undefined || described === undefined)
       answer(response, 404, refusal("NOT_FOUND", "Not Found"));
-    else if (request.method !== "POST") answer(response, 405, refusal("UNIMPLEMENTED", "Method Not Allowed"));
     else new GatewayCall(request, response, bound, described, maxRequestBytes, metrics);
   };
+}
+
+/** Without a query. What no URL can be made of, such as "//", is the path of nothing. */
+function pathOf(target: string): string {
+  return URL.canParse(target, "http://localhost") ? new URL(target, "http://localhost").pathname : "";
 }
 
 /** Why it is not well; "" if it is. */
