@@ -2,7 +2,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { ResponseHeader } from "../kv/request.ts";
 import type { Member } from "../node/membership.ts";
-import type { MemberId } from "../raft/message.ts";
 import { fromHeader } from "./convert.ts";
 import type * as pb from "./generated/rpc.ts";
 import type { MemberAnswer, MemberClient } from "./member.ts";
@@ -69,7 +68,7 @@ function fromMember({ id, node, learner, name = "", clientUrls = [] }: Member): 
 }
 
 /** Nobody, if no id of ours is so large: peers would take a message that names it for no message. */
-export function memberIdOf(id: bigint): MemberId {
+export function memberIdOf(id: bigint): Member["id"] {
   return id < 1n << BigInt(8 * ID_BYTES) ? Number(id) : 0;
 }
 
