@@ -60,7 +60,7 @@ export function suiteSentence({ name, findings, broken, cells, done, planned, go
   const count = (state: CellSummary["state"]) => cells.filter((cell) => cell.state === state).length;
   const doubts = count("unknown") + count("vacuous");
   if (doubts > 0) parts.push(`${counted(doubts, "cell")} that prove less than they should`);
-  const told = parts.length === 0 ? "every promise was kept" : listed(parts);
+  const told = parts.length > 0 ? listed(parts) : done > 0 ? "every promise was kept" : "nothing was run";
   const left = done < planned ? `, and ${planned - done} were not run` : "";
   return `Suite ${name}: ${told}. ${counted(done, "trial")} of ${counted(cells.length, "cell")} are over${left}.`;
 }

@@ -66,6 +66,10 @@ describe("the state of a cell", () => {
     expect(suiteExitCode(without("broken", "invalid", "unknown", "vacuous"))).toBe(0);
   });
 
+  it("is unknown if nothing was run", () => {
+    expect(suiteExitCode(sum([cell("a"), cell("b", { impossible: "no" })], []))).toBe(2);
+  });
+
   it("is not made worse by what is known, and by nothing else", () => {
     const known = cell("a", { known: [STALE] });
     const other = { ...stale, failure: { checker: "linearizable", anomaly: "lost update" } };

@@ -152,7 +152,7 @@ function stateOf(cells: readonly CellSummary[]): SuiteSummary["state"] {
   const has = (...states: readonly CellState[]) => cells.some(({ state }) => states.includes(state));
   if (has("broken")) return "broken";
   if (has("invalid")) return "invalid";
-  return has("unknown", "vacuous") ? "unknown" : "valid";
+  return has("unknown", "vacuous") || !has("valid", "known") ? "unknown" : "valid";
 }
 
 function findingsOf(
