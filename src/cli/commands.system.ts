@@ -132,6 +132,7 @@ describe("a run", () => {
       ["swarm", "true", ["--swarm"]],
       ["raftkv", "{preVote: false}", ["--set", "raftkv.preVote=false"]],
       ["etcd", "{heartbeatMs: 90}", ["--set", "etcd.heartbeatMs=90"]],
+      ["docker", "{baseImage: mine}", ["--set", "docker.baseImage=mine"]],
       ["network", "{latencyMs: 3}", ["--set", "network.latencyMs=3"]],
       ["disk", "{syncMs: 2}", ["--set", "disk.syncMs=2"]],
     ];

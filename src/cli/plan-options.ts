@@ -111,8 +111,9 @@ export function planFlags(given: PlanInput): string {
   }
   if (failFast === true) words.push("--fail-fast");
   if (swarm === true) words.push("--swarm");
-  for (const group of ["workloadOptions", "raftkv", "etcd", "network", "disk"] as const) {
-    for (const [name, value] of Object.entries(rest[group] ?? {})) {
+  for (const [group, settings] of Object.entries(rest)) {
+    if (typeof settings !== "object" || Array.isArray(settings)) continue;
+    for (const [name, value] of Object.entries(settings)) {
       if (value !== undefined) words.push("--set", quote(`${group}.${name}=${JSON.stringify(value)}`));
     }
   }
