@@ -4,7 +4,8 @@
  *   npm run bench:simulator [-- ROUNDS]
  *
  * Prints per cluster size and load: events and operations per CPU-second, and virtual over CPU time, as the median
- * of the rounds (a seed each, 5 unless told) with the range; then the peak of the memory, and where the CPU time of
+ * of the rounds (a seed each, 5 unless told) with the range; each seed is run several times and the quickest counts,
+ * since runs of one seed differ only by what disturbs them. Then the peak of the memory, and where the CPU time of
  * the middle load goes. Everything runs in one process and thread, after a warm-up. CPU time is that of all the
  * process's threads, the compiler's and the garbage collector's included; on a machine shared with others it
  * still grows by a third and more, since they take caches and half of each core away.
@@ -33,12 +34,24 @@ const faults = ["partition", "kill", "pause", "clock"];
 /** Runs before anything is measured: a sweep of hundreds is nearly always warm. */
 const WARM_UP = 40;
 const FIRST_SEED = 100;
+/** Of each seed; the quickest counts. */
+const REPEATS = 5;
 
 interface Sample {
   readonly events: number;
   readonly operations: number;
   readonly virtual: number;
   readonly cpu: number;
+}
+
+/** A run is the same each time, so what one takes beyond the quickest is other people's doing. */
+async function undisturbed(input: PlanInput): Promise<Sample> {
+  let best = await measure(input);
+  for (let repeat = 1; repeat < REPEATS; repeat++) {
+    const again = await measure(input);
+    if (again.cpu < best.cpu) best = again;
+  }
+  return best;
 }
 
 async function measure(input: PlanInput): Promise<Sample> {
@@ -86,7 +99,7 @@ async function main(rounds: number): Promise<void> {
     for (const load of loads) {
       const samples: Sample[] = [];
       for (let round = 0; round < rounds; round++)
-        samples.push(await measure(planOf(nodes, load, FIRST_SEED + round)));
+        samples.push(await undisturbed(planOf(nodes, load, FIRST_SEED + round)));
       const per = (pick: (sample: Sample) => number): string =>
         spread(samples.map((sample) => pick(sample) / sample.cpu));
       stdout.write(
