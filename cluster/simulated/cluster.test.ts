@@ -1,34 +1,63 @@
 import { describe, expect, it } from "vitest";
-import type { Abilities } from "../../src/cluster.ts";
+import type { Abilities, Cluster } from "../../src/cluster.ts";
 import { parsePlan } from "../../src/plan.ts";
 import { SECOND } from "../../src/runtime/runtime.ts";
+import type { KvApi } from "../api.ts";
 import { simulated } from "./place.ts";
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 type Able = Required<Abilities>;
 
-/** Does `work` to a cluster, isolates a core at once, and gives it, if it served again in time. */
-async function coreAfter(nodes: number, seed: number, work: (can: Able) => Promise<void>): Promise<string[]> {
+/** Does `work` to a cluster that serves; it has to end in time. */
+async function on(
+  nodes: number,
+  seed: number,
+  work: (can: Able, cluster: Cluster<KvApi>) => Promise<void>,
+): Promise<void> {
   const stage = await simulated.boot(parsePlan({ nodes, seed, network: { latencyMs: 100 } }), {
     messages: false,
   });
   const { cluster } = stage;
-  const can = cluster.can as Able;
-  const found: string[] = [];
   const stuck = await stage.drive(
     (async () => {
       await cluster.ready(cluster.nodes);
-      await work(can);
-      const { core } = await can.recovery.healCore();
-      found.push(...core);
-      await cluster.ready(core);
+      await work(cluster.can as Able, cluster);
     })(),
     60 * SECOND,
   );
   await stage.close(false);
   expect(stuck).toBeUndefined();
+}
+
+/** Does `work` to a cluster, isolates a core at once, and gives it, if it served again in time. */
+async function coreAfter(nodes: number, seed: number, work: (can: Able) => Promise<void>): Promise<string[]> {
+  const found: string[] = [];
+  await on(nodes, seed, async (can, cluster) => {
+    await work(can);
+    const { core } = await can.recovery.healCore();
+    found.push(...core);
+    await cluster.ready(core);
+  });
   return found;
 }
+
+describe("a member that was removed and wiped", () => {
+  it.each(SEEDS)(
+    "is not revived under its old identity, and its node serves a new one (seed %i)",
+    async (seed) => {
+      await on(5, seed, async ({ members, processes }, cluster) => {
+        await members.remove("n2");
+        // Long enough for it to be wiped: each round is a few messages of a tenth of a second.
+        for (let round = 0; round < 20; round++) await cluster.ready(["n1"]);
+        expect(processes.state("n2")).toBe("dead");
+        expect(await processes.start("n2")).toBe("removed");
+        expect(processes.state("n2")).toBe("dead");
+        await members.add("n2", false);
+        await cluster.ready(["n2"]);
+      });
+    },
+  );
+});
 
 describe("the core that has to recover", () => {
   it.each(SEEDS)("has no member whose removal is under way (seed %i)", async (seed) => {

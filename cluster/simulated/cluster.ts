@@ -37,6 +37,11 @@ interface Machine {
   startedAt: Nanos;
   /** Its removal was asked for, and may happen or have happened. */
   leaving: boolean;
+  /**
+   * Its removal went through and its disk was wiped, so that nobody lives here until a new member is added: started
+   * all the same it would vote again, for members who have not heard of the removal, and know nothing of the past.
+   */
+  vacant: boolean;
   /** The newest incarnation, dead or alive. */
   node: Node | undefined;
   /** What disk faults had done when they were ended for the sake of the core. */
@@ -83,6 +88,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         join: false,
         startedAt: 0,
         leaving: false,
+        vacant: false,
         node: undefined,
         diskEffects: {},
       };
@@ -135,6 +141,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
   #start(name: NodeId): void {
     const machine = this.#machine(name);
     const { raftkv, bug } = this.#plan;
+    if (machine.vacant) return;
     if (machine.host.state === "dead") machine.startedAt = this.#world.now;
     machine.host.start((runtime) => {
       machine.node = new Node(runtime, {
@@ -222,6 +229,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         start: async (node) => {
           this.#machine(node).host.resume();
           this.#start(node);
+          if (this.#machine(node).vacant) return "removed";
           return { incarnation: this.#machine(node).host.incarnations };
         },
         pause: async (node) =>
@@ -377,7 +385,9 @@ export class SimulatedCluster implements Cluster<KvApi> {
     // A leader that has seen its own removal through ends itself; others do not know, and disturb for a while.
     const { tickMs, electionTicks } = this.#plan.raftkv;
     this.#world.tester.timer(FAREWELL * electionTicks * tickMs * MILLISECOND, () => {
-      if (machine.member === member) this.#wipe(node);
+      if (machine.member !== member) return;
+      this.#wipe(node);
+      machine.vacant = true;
     });
     return { member };
   }
@@ -417,6 +427,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
       machine.member = known.id;
       machine.join = true;
       machine.leaving = false;
+      machine.vacant = false;
     }
     machine.host.resume();
     this.#start(node);
