@@ -41,7 +41,9 @@ describe("5.1 Raft basics", () => {
     const member = new LoneMember({ log: [1, 4] });
     const before = member.core.status();
     expect(member.answers(append(3, 2, 4, [3], 2))).toMatchObject([{ to: 2, term: before.term }]);
-    expect(member.answers(voteRequest(3, 3, 9, 3))).toEqual([]);
+    expect(member.answers(voteRequest(3, 3, 9, 3))).toMatchObject([
+      { to: 3, term: before.term, reject: true },
+    ]);
     expect(member.core.status()).toEqual(before);
     expect(member.terms).toEqual([1, 4]);
   });
@@ -391,6 +393,8 @@ describe("6 Cluster membership changes", () => {
     member.answers(heartbeat(1));
     member.ticks(9);
     expect(member.answers(voteRequest(9, 3))).toEqual([]);
+    // Nor does it help an asker who is behind to a term in which it could be heard.
+    expect(member.answers(voteRequest(0, 3))).toEqual([]);
     expect(member.core.term).toBe(1);
     // The transfer of leadership is an exception the leader asks for (D 4.2.3).
     const forced = { ...voteRequest(9, 3), force: true } as Message;

@@ -360,12 +360,17 @@ class Raft implements RaftCore {
   }
 
   #stepLowerTerm(message: Message): void {
+    // The paper's rule is to refuse, and to tell the current term (5.1 and figure 2).
     if (message.type === "pre-vote") {
       // The asker may be stuck in a term behind, with a pre-vote that could never win.
       this.#answerVote("pre-vote", message.from, this.#term, true);
+    } else if (message.type === "vote") {
+      // This member may stand for election itself, in term after term and in vain, by a configuration in which the
+      // asker has no vote: it asks the asker for nothing, so that only this answer lets the asker's term catch up.
+      if (!this.#refusesByLease(message)) this.#answerVote("vote", message.from, this.#term, true);
     } else if (message.type === "append" || message.type === "heartbeat") {
-      // The paper's rule (5.1 and figure 2: refuse, and tell the current term). This member was cut off, and its term
-      // grew; its vote requests may be refused unseen, or it may have no vote, so that it would be stuck for ever.
+      // This member was cut off, and its term grew; its vote requests may be refused unseen, or it may have no vote,
+      // so that it would be stuck for ever.
       if (this.#bug === "old-leader-obeyed") this.#stepTerm(message);
       else this.#following.answerAppend(message.from, this.#term, 0);
     } else if (message.type === "vote-response" && this.#bug === "stale-votes-count") {
