@@ -63,6 +63,15 @@ describe("etcd", () => {
         '0 invoke range {"key":"a","end":"z","countOnly":true}\n0 ok range {"revision":3,"entries":[],"count":2}',
     ],
     [
+      "a limit behind which a key is hidden, unless a deletion of unknown outcome took place",
+      put(0, "a", 1, 2) +
+        put(0, "b", 2, 3) +
+        lost(1, "zz", 9) +
+        '2 invoke delete {"key":"a"}\n2 info delete {"key":"a"} ! timeout\n' +
+        put(0, "c", 3, 5) +
+        '0 invoke range {"key":"a","end":"z","limit":1}\n0 ok range {"revision":5,"entries":[{"key":"a","value":1,"modRevision":2}],"count":3,"more":true}\n',
+    ],
+    [
       "keys that go with their lease, in one revision",
       '0 invoke grant "7"\n0 ok grant {"revision":1}\n0 invoke txn {"success":[{"kind":"put","key":"a","value":1,"lease":"7"},{"kind":"put","key":"b","value":2,"lease":"7"}]}\n' +
         '0 ok txn {"revision":2,"succeeded":true,"results":[{"kind":"put"},{"kind":"put"}]}\n0 invoke revoke "7"\n0 ok revoke {"revision":3}\n' +
@@ -155,6 +164,20 @@ describe("etcd", () => {
       [0, 1, 4, 5],
     ],
     ["value never written", put(0, "a", 1, 2) + get(1, { key: "a" }, 2, entry("a", 9, 2)), [2, 3]],
+    [
+      "wrong answer",
+      put(0, "a", 1, 2) +
+        put(0, "b", 2, 3) +
+        '1 invoke range {"key":"a","end":"z","limit":1}\n1 ok range {"revision":3,"entries":[{"key":"a","modRevision":2},{"key":"b","modRevision":3}],"count":2,"more":false}\n',
+      [4, 5],
+    ],
+    [
+      "lost write",
+      put(0, "a", 1, 2) +
+        put(0, "b", 2, 3) +
+        '1 invoke range {"key":"a","end":"z","limit":1}\n1 ok range {"revision":3,"entries":[{"key":"b","modRevision":3}],"count":2,"more":true}\n',
+      [0, 1, 4, 5],
+    ],
     [
       "one revision, two values",
       put(0, "a", 1, 2) + put(0, "a", 2, 3) + get(1, { key: "a" }, 3, entry("a", 1, 3)),

@@ -172,7 +172,7 @@ export class Execution {
     if (range.countOnly === true) count = present.count(ranks);
     else {
       count = this.#compareAll(ranks, limit, entries, range.keysOnly === true);
-      if (count === limit) count = present.count(ranks);
+      if (entries.length >= limit) count = present.count(ranks);
     }
     if (this.mismatches.length > before) return;
     const more = range.countOnly !== true && count > limit;
@@ -182,13 +182,27 @@ export class Execution {
       this.#found("wrong count", STATE, () => `says that there are ${more ? "no " : ""}more keys`, ranks);
   }
 
-  /** Compares what is shown of the keys with what there is, up to a limit; how many it compared. */
+  /**
+   * Compares what is shown of the keys with what there is, key by key, so that what differs depends on one key alone.
+   * As many as the limit allows say nothing of the keys behind them. Returns how many exist of those it compared.
+   */
   #compareAll(ranks: Ranks, limit: number, entries: readonly EtcdEntry[], keysOnly = false): number {
     const { keyspace, present } = this.#store;
+    if (entries.length > limit)
+      this.#found(
+        "wrong answer",
+        STATE,
+        () => `shows ${entries.length} keys, more than its limit of ${limit}`,
+      );
+    const last = entries.at(-1)?.key;
+    const high =
+      last === undefined || entries.length < limit
+        ? ranks.high
+        : Math.min(ranks.high, keyspace.countUpTo(last));
     let compared = 0;
     let at = 0;
     let rank = present.next(ranks.low);
-    for (; rank >= 0 && rank < ranks.high && compared < limit; rank = present.next(rank + 1)) {
+    for (; rank >= 0 && rank < high; rank = present.next(rank + 1)) {
       compared++;
       const key = keyspace.keys[rank] as string;
       // Mostly it is the one, and to compare the order of texts takes longer.

@@ -32,6 +32,12 @@ export class Keyspace {
     return { low, high: end === "\0" ? this.keys.length : Math.max(low, this.#position(end)) };
   }
 
+  /** How many keys are not larger than this one. */
+  countUpTo(key: string): number {
+    const rank = this.rank(key);
+    return rank < 0 ? lowerBound(this.keys, (other) => other < key) : rank + 1;
+  }
+
   /** That of the first key that is not smaller. */
   #position(key: string): number {
     return this.#ranks.get(key) ?? lowerBound(this.keys, (other) => other < key);
