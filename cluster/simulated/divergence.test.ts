@@ -97,7 +97,7 @@ describe("the first divergent event", () => {
     const divergence = await findDivergence(
       ...(["first", "second"].map(() =>
         flawed((node, tick, runtime) => {
-          if (node === "n3" && tick === 120) runtime.timer(1 + Math.floor(Math.random() * 1e9), () => {});
+          if (node === "n3" && tick === 120) runtime.timer(1 + Math.floor(Math.random() * 1e6), () => {});
         }),
       ) as [WatchedRun, WatchedRun]),
     );

@@ -1,9 +1,6 @@
 /**
- * Finds where two runs that should be equal part ways.
- *
- * The rolling hash of a world, noted every so many events, differs from the first difference on for ever, so the
- * stretch that holds it is found by bisection; both are then run again and only that stretch is written down event
- * by event. A run whose chance is real may differ elsewhere the second time, hence a few attempts.
+ * Finds where two runs that should be equal part ways: the first is written down whole, the second is compared with
+ * it event by event. Each runs once, so that chance that is real cannot move the difference between two looks at it.
  */
 import type { Nanos } from "../../src/history/op.ts";
 import type { World } from "../../src/runtime/world.ts";
@@ -31,86 +28,55 @@ export interface Divergence {
   readonly description: string;
 }
 
-/** Events between two notes of the hash. */
-const STRETCH = 1024;
-const ATTEMPTS = 5;
+/** Events that are told of before the difference. */
 const CONTEXT = 5;
 
-/** Undefined if the runs are equal. Runs each once more if they differ after the first stretch. */
+/**
+ * Undefined if the runs are equal. Keeps one record for each event and trace of the first run: some 100 bytes, and the
+ * trace's text. Rejects if the runs differ by their traces' hash alone.
+ */
 export async function findDivergence(first: WatchedRun, second: WatchedRun): Promise<Divergence | undefined> {
-  let stretch = 0;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const a = await record(first, stretch);
-    const b = await record(second, stretch);
-    const equalNotes = countEqual(a.hashes, b.hashes);
-    if (equalNotes === a.hashes.length && equalNotes === b.hashes.length) return undefined;
-    // A note is taken before the first event of each stretch: the last equal one begins the stretch wanted.
-    const wanted = Math.max(0, equalNotes - 1);
-    const divergence = compare(a.events, b.events);
-    if (wanted === stretch && divergence !== undefined) return divergence;
-    stretch = wanted;
-  }
-  throw new Error("the runs differ, but elsewhere each time, or before their first event");
-}
-
-interface Recording {
-  /** The rolling hash before each stretch, and at the end. */
-  readonly hashes: readonly string[];
-  /** The events from a little before the chosen stretch to its end. */
-  readonly events: readonly RecordedEvent[];
-}
-
-async function record(run: WatchedRun, stretch: number): Promise<Recording> {
-  const hashes: string[] = [];
-  const events: RecordedEvent[] = [];
-  const from = stretch * STRETCH - CONTEXT;
-  const to = (stretch + 1) * STRETCH;
-  let next = 0;
-  let watched: World | undefined;
-  const write = (time: Nanos, lane: string, kind: string, index: number) => {
-    if (index >= from && index < to) events.push({ index, time, lane, kind });
+  const expected: RecordedEvent[] = [];
+  const hash = await record(first, (event) => expected.push(event));
+  let compared = 0;
+  let divergence: Divergence | undefined;
+  const diverge = (a: RecordedEvent | undefined, b: RecordedEvent | undefined) => {
+    divergence ??= {
+      first: a,
+      second: b,
+      before: expected.slice(Math.max(0, compared - CONTEXT), compared),
+      description: `${describe(a)} in one run, ${describe(b)} in the other`,
+    };
   };
+  const otherHash = await record(second, (event) => {
+    if (divergence !== undefined) return;
+    const other = expected[compared];
+    if (other !== undefined && same(other, event)) compared++;
+    else diverge(other, event);
+  });
+  if (compared < expected.length) diverge(expected[compared], undefined);
+  if (divergence === undefined && hash !== otherHash)
+    throw new Error("the runs differ, but in nothing that an event or a trace tells");
+  return divergence;
+}
+
+/** Tells of every event and every trace, in order; returns the hash at the end. */
+async function record(run: WatchedRun, tell: (event: RecordedEvent) => void): Promise<string> {
+  let events = 0;
+  let watched: World | undefined;
   await run((world) => {
     watched = world;
     world.onTrace(({ time, node, kind, detail }) => {
-      if (next > from && next <= to) write(time, node, `trace ${kind} ${JSON.stringify(detail)}`, next - 1);
+      // What is traced before anything has happened belongs to no event.
+      const index = Math.max(0, events - 1);
+      tell({ index, time, lane: node, kind: `trace ${kind} ${JSON.stringify(detail)}` });
     });
     world.record((time, lane, kind) => {
-      if (next % STRETCH === 0) hashes.push(world.traceHash);
-      write(time, lane, kind, next);
-      next++;
+      tell({ index: events++, time, lane, kind });
     });
   });
   if (watched === undefined) throw new Error("the run did not hand over its world");
-  hashes.push(watched.traceHash);
-  return { hashes, events };
-}
-
-/** Length of the common beginning, by bisection: rolling hashes that differ once differ for ever. */
-function countEqual(a: readonly string[], b: readonly string[]): number {
-  let low = 0;
-  let high = Math.min(a.length, b.length);
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (a[middle] === b[middle]) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function compare(a: readonly RecordedEvent[], b: readonly RecordedEvent[]): Divergence | undefined {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const first = a[i];
-    const second = b[i];
-    if (first !== undefined && second !== undefined && same(first, second)) continue;
-    return {
-      first,
-      second,
-      before: a.slice(Math.max(0, i - CONTEXT), i),
-      description: `${describe(first)} in one run, ${describe(second)} in the other`,
-    };
-  }
-  return undefined;
+  return watched.traceHash;
 }
 
 function same(a: RecordedEvent, b: RecordedEvent): boolean {
