@@ -106,9 +106,14 @@ export function parseGrudge(text: string, nodes: readonly NodeId[]): Grudge {
   return groups.flatMap((group, i) => groups.slice(i + 1).flatMap((other) => cutBetween(group, other)));
 }
 
+/** Whether a plan's target says what partitions cut, and nothing of the victims of other faults. */
+export function isCut(target: string): boolean {
+  return target.includes("|") || Object.hasOwn(shapes, target);
+}
+
 /** The shape a plan's target asks for, or one of `usual`. */
 function drawShape(random: Random, { target }: FaultOptions, usual: readonly Shape[]): string {
-  return target?.includes("|") === true ? target : random.pick(usual);
+  return target !== undefined && isCut(target) ? target : random.pick(usual);
 }
 
 async function cutPairs(shape: string, cluster: Cluster<unknown>, random: Random): Promise<Grudge> {

@@ -43,6 +43,8 @@ describe("a target", () => {
     const options = { nodes, interval: 1, span: 1, random: seededRandom(1) };
     expect(drawTarget(seededRandom(1), { ...options, target: "all" }, ["one"])).toBe("all");
     expect(drawTarget(seededRandom(1), options, ["minority"])).toBe("minority");
+    for (const cut of ["n1|n2", "isolate-leader"])
+      expect(drawTarget(seededRandom(1), { ...options, target: cut }, ["minority"])).toBe("minority");
     expect(() => drawTarget(seededRandom(1), { ...options, target: "most" }, ["one"])).toThrow(UsageError);
   });
 });

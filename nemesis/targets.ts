@@ -4,6 +4,7 @@ import type { FaultOptions } from "../src/fault.ts";
 import type { NodeId } from "../src/history/op.ts";
 import { UsageError } from "../src/plan.ts";
 import type { Random } from "../src/runtime/random.ts";
+import { isCut } from "./partition.ts";
 
 export const targets = [
   "one",
@@ -19,8 +20,7 @@ export type Target = (typeof targets)[number];
 /** The plan's target, which may also be a node's name, or one of `usual`. */
 export function drawTarget(random: Random, options: FaultOptions, usual: readonly Target[]): string {
   const wanted = options.target;
-  // A partition of the plan's own says nothing about the victims of other faults.
-  if (wanted === undefined || wanted.includes("|")) return random.pick(usual);
+  if (wanted === undefined || isCut(wanted)) return random.pick(usual);
   if ((targets as readonly string[]).includes(wanted) || options.nodes.includes(wanted)) return wanted;
   throw new UsageError(
     `target ${wanted} is unknown; use ${targets.join(", ")}, or one of ${options.nodes.join(", ")}`,

@@ -15,12 +15,15 @@ import { faults } from "../nemesis/index.ts";
 import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
 import { Budget } from "./checker.ts";
+import { planFlags } from "./cli/plan-options.ts";
 import { History } from "./history/history.ts";
 import type { Op } from "./history/op.ts";
-import { Plan, parsePlan } from "./plan.ts";
+import { Plan, type PlanInput, parsePlan, withSetting } from "./plan.ts";
 import { assemble, listCheckers, lookUp } from "./registry.ts";
 import { run } from "./runner/run.ts";
 import { survivable } from "./runner/swarm.ts";
+import { scenarios } from "./scenarios/index.ts";
+import type { FormName } from "./scenarios/scenario.ts";
 import { cellsOf, Matrix, parseSuite, Suite } from "./suite/suite.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -109,6 +112,37 @@ describe.each(pages)("%s", (page) => {
 
   it("has examples that are files of this repository", () => {
     for (const { info, body } of blocks(text, /^ts\b/)) expect(read(info.slice(3))).toBe(body);
+  });
+});
+
+describe("docs/scenarios.md", () => {
+  const text = read("docs/scenarios.md");
+
+  it("has every scenario, and no other", () => {
+    expect(headings(text)).toEqual(names(scenarios));
+  });
+
+  it.each(scenarios)("tells of $name what the library does", (scenario) => {
+    const { name, summary, guarantee, story, symptom, remedy, plan, broken, right } = scenario;
+    const flags = (settings: PlanInput) => `\`${planFlags(settings)}\``;
+    const only = (form: FormName) => {
+      const { settings } = scenario[form];
+      let special: Record<string, unknown> = {};
+      for (const [path, value] of Object.entries(settings)) special = withSetting(special, path, value);
+      return Object.keys(special).length === 0 ? "" : `: ${flags(special)}`;
+    };
+    expect(section(text, name).trim()).toBe(
+      [
+        `## ${name}`,
+        `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
+        `*Breaks*: ${guarantee}.`,
+        story,
+        `*How it shows.* ${symptom} In the report: \`${broken.failure.checker}\`, ${broken.failure.anomaly}.`,
+        `*What prevents it.* ${remedy}`,
+        `- Both forms: ${flags(plan)}\n- Broken, ${broken.way}${only("broken")}\n- Right, ${right.way}${only("right")}`,
+        `\`\`\`sh\nnpx faultline repro ${name}\n\`\`\``,
+      ].join("\n\n"),
+    );
   });
 });
 

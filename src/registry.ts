@@ -8,7 +8,7 @@ import { processPlace } from "../cluster/processes/place.ts";
 import { simulated } from "../cluster/simulated/place.ts";
 import { systems } from "../cluster/systems/index.ts";
 import { faults } from "../nemesis/index.ts";
-import { parseGrudge } from "../nemesis/partition.ts";
+import { parseGrudge, partitionShapes } from "../nemesis/partition.ts";
 import { targets } from "../nemesis/targets.ts";
 import { workloads } from "../workloads/index.ts";
 import type { Checker } from "./checker.ts";
@@ -103,7 +103,9 @@ export function assemble(plan: Plan): Test<KvApi> {
       `raftkv.heartbeatTicks: ${plan.raftkv.heartbeatTicks} must be less than raftkv.electionTicks, ${plan.raftkv.electionTicks}, or followers never wait for a heartbeat`,
     );
   }
-  const names = [...targets, ...nodeNames(plan.nodes)].map((target) => ({ name: target }));
+  const names = [...targets, ...partitionShapes, ...nodeNames(plan.nodes)].map((target) => ({
+    name: target,
+  }));
   if (plan.target?.includes("|") === true) parseGrudge(plan.target, nodeNames(plan.nodes));
   else if (plan.target !== undefined) lookUp("target", plan.target, names);
   if (plan.bug !== "") lookUp("bug", plan.bug, mutants);

@@ -57,6 +57,7 @@ const arrows: { readonly [part: string]: readonly string[] } = {
   "src/runner/": [...ports, "src/history/", "src/generator/", "src/runtime/", "checkers/compose.ts"],
   "src/shrink/": [...ports, "src/history/", "src/runner/", "src/runtime/"],
   "src/zoo/": [...ports, "src/history/", "src/runner/"],
+  "src/scenarios/": [...ports, "src/history/", "src/shrink/failure.ts"],
   "src/suite/": [...ports, "src/history/", "src/shrink/failure.ts"],
   "src/store/": [...ports, "src/history/", "src/suite/"],
   "checkers/": ["src/checker.ts", "src/history/", "src/runtime/runtime.ts"],

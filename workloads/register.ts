@@ -57,6 +57,8 @@ const Options = z.strictObject({
   staleRead: weight.default(1),
   /** How a cas is guarded: by the value, or by the revision at which a read before it saw the value. */
   compare: z.enum(["value", "mod-revision"]).default("value"),
+  /** What a read asks for. It is judged as linearizable either way: a serializable one shows the mistake. */
+  consistency: z.enum(["linearizable", "serializable"]).default("linearizable"),
 });
 type Options = z.infer<typeof Options>;
 
@@ -80,7 +82,7 @@ function create(options: Options): Workload<RegisterSignature, KvApi> {
     generator: load(options),
     final: new FinalReads(used, 0),
     checkers: registerCheckers,
-    open: (api) => open(api, options.compare, used),
+    open: (api) => open(api, options, used),
   };
 }
 
@@ -141,7 +143,7 @@ function revisionEvidence(operation: Operation<RegisterSignature>): Evidence {
   }
 }
 
-function open(api: KvApi, compare: Options["compare"], used: Set<string>): Client<RegisterSignature> {
+function open(api: KvApi, { compare, consistency }: Options, used: Set<string>): Client<RegisterSignature> {
   const read = async (key: string, serializable: boolean): Promise<Seen> => {
     const { header, kvs } = await api.request({ kind: "range", key, serializable });
     const [found] = kvs;
@@ -154,7 +156,8 @@ function open(api: KvApi, compare: Options["compare"], used: Set<string>): Clien
   };
   return {
     invoke: {
-      read: (_, { key }) => attemptRead(async () => ok(await read(keyOf(key), false))),
+      read: (_, { key }) =>
+        attemptRead(async () => ok(await read(keyOf(key), consistency === "serializable"))),
       "stale-read": (_, { key }) => attemptRead(async () => ok(await read(keyOf(key), true))),
       write: (value, { key }) =>
         attemptWrite(async () => {

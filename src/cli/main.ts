@@ -12,6 +12,7 @@ import { kvCommand } from "./kv.ts";
 import { listCommand } from "./list.ts";
 import { replayCommand } from "./replay.ts";
 import { reportCommand } from "./report.ts";
+import { reproCommand } from "./repro.ts";
 import { runCommand } from "./run.ts";
 import { shrinkCommand } from "./shrink.ts";
 import { suiteCommand } from "./suite.ts";
@@ -36,6 +37,7 @@ for (const command of [
   runCommand(),
   sweepCommand(),
   suiteCommand(),
+  reproCommand(),
   huntCommand(),
   zooCommand(),
   replayCommand(),

@@ -1,0 +1,5 @@
+/** The scenario library. */
+import { replicationScenarios } from "./replication.ts";
+import type { Scenario } from "./scenario.ts";
+
+export const scenarios: readonly Scenario[] = [...replicationScenarios];
