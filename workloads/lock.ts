@@ -7,9 +7,11 @@
 import { z } from "zod";
 import { type LockSignature, mutualExclusionChecker } from "../checkers/mutual-exclusion.ts";
 import type { KvApi } from "../cluster/api.ts";
+import type { Compare } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
-import { limit, repeat, untilOk } from "../src/generator/combinators.ts";
+import { concurrencyLimit, limit, once, phases, repeat, untilOk } from "../src/generator/combinators.ts";
 import { eachThread } from "../src/generator/threads.ts";
+import { delay, sleep, timeLimit } from "../src/generator/timing.ts";
 import type { Call, Nanos, Outcome } from "../src/history/op.ts";
 import { MILLISECOND, type Runtime, SECOND } from "../src/runtime/runtime.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
@@ -25,13 +27,31 @@ const Options = z.strictObject({
   patienceMs: z.number().positive().max(3_600_000).default(3_000),
   /** Most steps (increments and renewals) of one hold. */
   steps: z.number().int().min(1).max(1_000).default(4),
+  /** Share of the increments between whose read and write the owner pauses, for up to a ttl. */
+  pauses: z.number().min(0).max(1).default(0.05),
+  /**
+   * What makes sure that only the owner writes: a condition of the write itself (the fencing token), a look at the
+   * lock before it, or nothing. Only the first is enough.
+   */
+  guard: z.enum(["fence", "check", "none"]).default("fence"),
+  /** Whether the lock hangs on a lease. If not, it is a key that stays until its owner deletes it. */
+  leased: z.boolean().default(true),
   /** Most that servers' clocks may deviate over one ttl; see the checker. */
   clockSlackMs: z.number().min(0).max(3_600_000).default(500),
 });
 
+type Options = z.infer<typeof Options>;
+
 const LOCK = "lock/name";
+/** The ownership key of a lock without a lease. */
+const OWNER = "lock/owner";
+/** How often a client looks whether that key is gone. */
+const POLL: Nanos = 100 * MILLISECOND;
 const COUNTER = "lock/counter";
 const READ: Call<LockSignature> = { f: "read", value: null };
+const RELEASE: Call<LockSignature> = { f: "release", value: null };
+/** How long one client tries to get the lock in the end: longer than a cluster may take to recover. */
+const BLOCKED: Nanos = 120 * SECOND;
 
 /** What one thread is about to do. */
 type Turn =
@@ -42,28 +62,35 @@ export const lock: WorkloadFactory<KvApi> = {
   name: "lock",
   summary: "takes turns with a lock on a lease: never two holders, growing tokens, no lost update",
   create({ options }) {
-    const { ttl, patienceMs, steps, clockSlackMs } = parseOptions("lock", Options, options);
-    const clockSlack = Math.round(clockSlackMs * MILLISECOND);
-    const patience = Math.round(patienceMs * MILLISECOND);
+    const parsed = parseOptions("lock", Options, options);
+    const { ttl } = parsed;
+    const clockSlack = Math.round(parsed.clockSlackMs * MILLISECOND);
+    const acquire: Call<LockSignature> = { f: "acquire", value: { ttl } };
     return untyped<LockSignature, KvApi>({
       name: "lock",
-      generator: eachThread(stateful<LockSignature, Turn>({ holding: false }, turns(ttl, steps))),
-      final: eachThread(untilOk(limit(10, repeat(READ)))),
+      generator: eachThread(stateful<LockSignature, Turn>({ holding: false }, turns(parsed))),
+      // Whatever became of its owners, somebody can have the lock again.
+      final: phases<LockSignature>(
+        eachThread(once(RELEASE)),
+        sleep(ttl * SECOND),
+        concurrencyLimit(1, untilOk(timeLimit(BLOCKED, delay(SECOND, repeat(acquire))))),
+        eachThread(untilOk(limit(10, repeat(READ)))),
+      ),
       checkers: [mutualExclusionChecker({ clockSlack })],
-      open: (api, _process, runtime) => new LockClient(api, runtime, patience),
+      open: (api, _process, runtime) => new LockClient(api, runtime, parsed),
     });
   },
 };
 
-function turns(ttl: number, steps: number): Behaviour<LockSignature, Turn> {
+function turns({ ttl, steps, pauses, leased }: Options): Behaviour<LockSignature, Turn> {
   return {
     draw(turn, _thread, random, { time }) {
       if (!turn.holding) return { call: { f: "acquire", value: { ttl } }, memory: turn };
       if (time < turn.due) return { until: turn.due };
-      if (turn.left === 0) return { call: { f: "release", value: null }, memory: { holding: false } };
+      if (turn.left === 0) return { call: RELEASE, memory: { holding: false } };
       const memory = { ...turn, left: turn.left - 1 };
-      if (random.chance(0.5)) return { call: { f: "keepalive", value: null }, memory };
-      const think = random.chance(0.05) ? random.below(ttl * SECOND) : random.below(50 * MILLISECOND);
+      if (leased && random.chance(0.5)) return { call: { f: "keepalive", value: null }, memory };
+      const think = random.chance(pauses) ? random.below(ttl * SECOND) : random.below(50 * MILLISECOND);
       return { call: { f: "increment", value: { think } }, memory };
     },
     learn(turn, event, { time, random }) {
@@ -81,31 +108,44 @@ function turns(ttl: number, steps: number): Behaviour<LockSignature, Turn> {
 }
 
 interface Held {
-  readonly lease: string;
+  /** Undefined for a lock without one. */
+  readonly lease: string | undefined;
   readonly ownership: string;
   readonly fence: number;
 }
+
+/** Holds of a transaction if the lock is still that of `held`. */
+function stillOwns({ ownership, fence }: Held): Compare {
+  return { key: ownership, target: "create", result: "equal", operand: fence };
+}
+
+/** The counter before an increment; if its owner has found the lock lost, the revision at which. */
+type Look = { readonly before: number; readonly lost: number | null };
 
 class LockClient implements Client<LockSignature> {
   readonly #api: KvApi;
   readonly #runtime: Runtime;
   readonly #patience: Nanos;
+  readonly #guard: Options["guard"];
+  readonly #leased: boolean;
   #held: Held | undefined;
   #closed = false;
 
-  constructor(api: KvApi, runtime: Runtime, patience: Nanos) {
+  constructor(api: KvApi, runtime: Runtime, { patienceMs, guard, leased }: Options) {
     this.#api = api;
     this.#runtime = runtime;
-    this.#patience = patience;
+    this.#patience = Math.round(patienceMs * MILLISECOND);
+    this.#guard = guard;
+    this.#leased = leased;
   }
 
   readonly invoke: Client<LockSignature>["invoke"] = {
-    acquire: ({ ttl }) => attemptWrite(() => this.#acquire(ttl)),
+    acquire: ({ ttl }) => attemptWrite(() => (this.#leased ? this.#acquire(ttl) : this.#seize(ttl))),
     keepalive: async () => {
-      const held = this.#held;
-      if (held === undefined) return NOT_HOLDING;
+      const lease = this.#held?.lease;
+      if (lease === undefined) return NOT_HOLDING;
       return attemptRead(async () => {
-        const { ttl } = await this.#api.request({ kind: "lease-keep-alive", id: held.lease });
+        const { ttl } = await this.#api.request({ kind: "lease-keep-alive", id: lease });
         return ok({ ttl });
       });
     },
@@ -115,8 +155,7 @@ class LockClient implements Client<LockSignature> {
       this.#held = undefined;
       if (held === undefined) return NOT_HOLDING;
       return attemptWrite(async () => {
-        await this.#api.request({ kind: "unlock", key: held.ownership });
-        await this.#api.request({ kind: "lease-revoke", id: held.lease });
+        await this.#release(held);
         return ok(null);
       });
     },
@@ -133,7 +172,7 @@ class LockClient implements Client<LockSignature> {
     const lease = await grantKept(api, this.#runtime, ttl);
     try {
       const ownership = await this.#waitForLock(lease.id);
-      if (ownership === undefined) return await this.#giveUp(lease.id, "gave up waiting");
+      if (ownership === undefined) return await this.#giveUp(lease.id, GAVE_UP);
       const { kvs } = await api.request({ kind: "range", key: ownership });
       const fence = kvs[0]?.createRevision;
       if (fence === undefined) return await this.#giveUp(lease.id, "the ownership was gone at once");
@@ -142,6 +181,38 @@ class LockClient implements Client<LockSignature> {
     } finally {
       lease.stop();
     }
+  }
+
+  /** Puts the ownership key as soon as there is none: whoever does so has the lock, for as long as it likes. */
+  async #seize(ttl: number): Promise<Outcome<LockSignature["acquire"]["out"]>> {
+    const { monotonic } = this.#runtime.clock;
+    for (const deadline = monotonic() + this.#patience; monotonic() < deadline; await this.#sleep(POLL)) {
+      const { succeeded, header } = await this.#api.request({
+        kind: "txn",
+        compare: [{ key: OWNER, target: "create", result: "equal", operand: 0 }],
+        success: [{ kind: "put", key: OWNER, value: "" }],
+        failure: [],
+      });
+      if (!succeeded) continue;
+      this.#held = { lease: undefined, ownership: OWNER, fence: header.revision };
+      return ok({ lease: "0", ownership: OWNER, fence: header.revision, ttl, renewed: 0 });
+    }
+    return { type: "fail", error: GAVE_UP };
+  }
+
+  async #release(held: Held): Promise<void> {
+    const { lease, ownership: key } = held;
+    if (lease === undefined) {
+      const success = [{ kind: "delete-range", key }] as const;
+      await this.#api.request({ kind: "txn", compare: [stillOwns(held)], success, failure: [] });
+    } else {
+      await this.#api.request({ kind: "unlock", key });
+      await this.#api.request({ kind: "lease-revoke", id: lease });
+    }
+  }
+
+  #sleep(time: Nanos): Promise<void> {
+    return new Promise((resolve) => this.#runtime.timer(time, resolve));
   }
 
   /** The ownership key; undefined once patience has run out. */
@@ -170,18 +241,25 @@ class LockClient implements Client<LockSignature> {
   async #increment(think: Nanos): Promise<Outcome<LockSignature["increment"]["out"]>> {
     const held = this.#held;
     if (held === undefined) return NOT_HOLDING;
-    const before = await attemptRead(async () => ok(await this.#count()));
-    if (before.type !== "ok") return before;
-    await new Promise<void>((resolve) => this.#runtime.timer(think, resolve));
+    const looked = await attemptRead(async () => {
+      const before = await this.#count();
+      if (this.#guard !== "check") return ok<Look>({ before, lost: null });
+      const { kvs, header } = await this.#api.request({ kind: "range", key: held.ownership });
+      return ok<Look>({ before, lost: kvs[0]?.createRevision === held.fence ? null : header.revision });
+    });
+    if (looked.type !== "ok") return looked;
+    const { before, lost } = looked.value;
+    if (lost !== null) return ok({ before, written: false, revision: lost });
+    await this.#sleep(think);
     if (this.#closed) return { type: "fail", error: "closed before writing" };
     return attemptWrite(async () => {
       const { succeeded, header } = await this.#api.request({
         kind: "txn",
-        compare: [{ key: held.ownership, target: "create", result: "equal", operand: held.fence }],
-        success: [{ kind: "put", key: COUNTER, value: String(before.value + 1) }],
+        compare: this.#guard === "fence" ? [stillOwns(held)] : [],
+        success: [{ kind: "put", key: COUNTER, value: String(before + 1) }],
         failure: [],
       });
-      return ok({ before: before.value, written: succeeded, revision: header.revision });
+      return ok({ before, written: succeeded, revision: header.revision });
     });
   }
 
@@ -191,4 +269,5 @@ class LockClient implements Client<LockSignature> {
   }
 }
 
+const GAVE_UP = "gave up waiting";
 const NOT_HOLDING = { type: "fail", error: "not holding the lock" } as const;

@@ -1,5 +1,6 @@
 /** The scenario library. */
+import { lockScenarios } from "./locks.ts";
 import { replicationScenarios } from "./replication.ts";
 import type { Scenario } from "./scenario.ts";
 
-export const scenarios: readonly Scenario[] = [...replicationScenarios];
+export const scenarios: readonly Scenario[] = [...replicationScenarios, ...lockScenarios];

@@ -26,7 +26,7 @@ export const replicationScenarios: readonly Scenario[] = [
     symptom:
       "Two clients are told different values of one key at one revision; a write that was acknowledged is gone, or a read returns what had been overwritten.",
     remedy:
-      "A quorum: any two majorities share a member, which votes once in a term and keeps what it has acknowledged. So a fifth member buys more than a fourth. During the cut neither half of four serves, which is the price. Pre-vote and check-quorum do not prevent a split brain; they keep a leader that cannot be useful from standing in the way.",
+      "A quorum: any two majorities share a member, which votes once in a term and keeps what it has acknowledged. So a fifth member buys more than a fourth. During the cut neither half of four serves, which is the price. Pre-vote and check-quorum do not prevent a split brain; they keep a leader that cannot be useful from standing in the way. Where the outside world must be protected from a leader that does not know it was deposed, only fencing helps: see lock-outlived.",
     plan: {
       workload: "register",
       workloadOptions: { keys: 1 },
