@@ -41,6 +41,34 @@ const MOST_SLICES = 120;
 const MOST_SPANS = 500;
 const WIDTH = 940;
 
+/** What all charts share: their width, and colours and fonts of the page around them. */
+export const chartLook: Spec = {
+  width: WIDTH,
+  background: null,
+  padding: 4,
+  config: {
+    font: "system-ui, sans-serif",
+    view: { stroke: "var(--line)" },
+    axisY: { minExtent: 46 },
+    axis: {
+      labelColor: "var(--muted)",
+      titleColor: "var(--muted)",
+      titleFontWeight: "normal",
+      gridColor: "var(--line)",
+      gridOpacity: 0.6,
+      domainColor: "var(--line)",
+      tickColor: "var(--line)",
+    },
+    legend: {
+      labelColor: "var(--ink)",
+      titleColor: "var(--muted)",
+      orient: "top",
+      offset: 4,
+      symbolStrokeWidth: 2,
+    },
+  },
+};
+
 export function charts(input: ChartInput): Chart[] {
   const operations = input.run.history.client;
   const points = latencies(operations);
@@ -242,10 +270,8 @@ function plot(input: ChartInput, height: number, layers: readonly Spec[]): Spec 
     .map((span) => ({ second: span.from / 1e9, until: span.until / 1e9, fault: plain(span.fault) }));
   const names = [...new Set(input.scene.spans.map(({ fault }) => fault))];
   return {
-    width: WIDTH,
+    ...chartLook,
     height,
-    background: null,
-    padding: 4,
     resolve: { scale: { color: "independent" } },
     layer: [
       {
@@ -263,27 +289,6 @@ function plot(input: ChartInput, height: number, layers: readonly Spec[]): Spec 
       },
       ...layers,
     ],
-    config: {
-      font: "system-ui, sans-serif",
-      view: { stroke: "var(--line)" },
-      axisY: { minExtent: 46 },
-      axis: {
-        labelColor: "var(--muted)",
-        titleColor: "var(--muted)",
-        titleFontWeight: "normal",
-        gridColor: "var(--line)",
-        gridOpacity: 0.6,
-        domainColor: "var(--line)",
-        tickColor: "var(--line)",
-      },
-      legend: {
-        labelColor: "var(--ink)",
-        titleColor: "var(--muted)",
-        orient: "top",
-        offset: 4,
-        symbolStrokeWidth: 2,
-      },
-    },
   };
 }
 

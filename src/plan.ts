@@ -115,6 +115,13 @@ export const Plan = z.strictObject({
   failFast: z.boolean().default(false),
   /** Draw sizes, knobs, network, disk and fault classes from the seed; what is set stays an upper frame. */
   swarm: z.boolean().default(false),
+  /** From this moment on, in seconds, all chance is drawn from another seed; until then the run is that of `seed`. */
+  future: z
+    .strictObject({
+      at: z.number().min(0).max(1_000_000),
+      seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    })
+    .optional(),
   /** Exactly these invocations, instead of what the workload and the faults would draw, and nothing after them. */
   script: z.array(ScriptedCall).optional(),
   raftkv: RaftKvOptions.prefault({}),

@@ -22,6 +22,10 @@ export function nodesOf({ nodes }: Plan): NodeId[] {
 /** Throws UsageError if a plan asks for what only the simulator can promise. */
 export function requireReal(plan: Plan): void {
   const simulated = parsePlan({});
+  if (plan.future !== undefined)
+    throw new UsageError(
+      `future: only a simulated run can take another course from a moment on; place ${plan.place} has real members`,
+    );
   for (const group of ["network", "disk"] as const)
     for (const [name, value] of Object.entries(plan[group]))
       if (value !== (simulated[group] as { readonly [name: string]: unknown })[name])

@@ -4,7 +4,7 @@ import type { Nanos } from "../../src/history/op.ts";
 import type { Observed, Place, Stage } from "../../src/place.ts";
 import type { Plan } from "../../src/plan.ts";
 import type { MessageRecord, NodeEnd } from "../../src/result.ts";
-import { MILLISECOND } from "../../src/runtime/runtime.ts";
+import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import { World, type WorldOptions } from "../../src/runtime/world.ts";
 import type { KvApi } from "../api.ts";
 import { SimulatedCluster } from "./cluster.ts";
@@ -49,6 +49,7 @@ export function simulatedPlace(watch: (world: World) => void): Place<KvApi> {
     async boot(plan, watching) {
       const world = new World(plan.seed, calm(plan));
       watch(world);
+      if (plan.future !== undefined) world.reseedAt(Math.round(plan.future.at * SECOND), plan.future.seed);
       return new SimulatedStage(world, plan, watching.messages);
     },
   };

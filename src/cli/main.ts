@@ -7,6 +7,7 @@ import { demoCommand } from "./demo.ts";
 import { doctorCommand } from "./doctor.ts";
 import { runProgram } from "./entry.ts";
 import { exportCommand } from "./export.ts";
+import { futuresCommand } from "./futures.ts";
 import { huntCommand } from "./hunt.ts";
 import { kvCommand } from "./kv.ts";
 import { listCommand } from "./list.ts";
@@ -42,6 +43,7 @@ for (const command of [
   zooCommand(),
   replayCommand(),
   shrinkCommand(),
+  futuresCommand(),
   checkCommand(),
   reportCommand(),
   exportCommand(),

@@ -24,6 +24,12 @@ export interface Random {
   fork(label: string | number): Random;
 }
 
+/** The stream that all others of a seed are forked from. */
+export interface RandomRoot extends Random {
+  /** From now on all streams of this root, those forked before as well, go on with numbers drawn from `seed`. */
+  reseed(seed: number): void;
+}
+
 function mix(hash: number): number {
   let h = hash;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -42,24 +48,52 @@ export function hashLabel(parent: number, label: string | number): number {
   return mix(h ^ label.length);
 }
 
-class Sfc32 implements Random {
+/** What all streams of a root share: how often they were seeded anew, and with what. */
+interface Course {
+  turns: number;
+  seed: number;
+}
+
+class Sfc32 implements RandomRoot {
   readonly #low: number;
   readonly #high: number;
-  #a: number;
-  #b: number;
-  #c: number;
+  readonly #course: Course;
+  #turns = 0;
+  #a = 0;
+  #b = 0;
+  #c = 0;
   #counter = 1;
 
-  constructor(low: number, high: number) {
+  constructor(low: number, high: number, course: Course) {
     this.#low = low | 0;
     this.#high = high | 0;
+    this.#course = course;
+    if (course.turns === 0) this.#begin(this.#low, this.#high);
+    else this.#turn();
+  }
+
+  #begin(low: number, high: number): void {
+    this.#turns = this.#course.turns;
     this.#a = low | 0;
     this.#b = high | 0;
     this.#c = mix(low ^ Math.imul(high, 0x9e3779b1)) | 0;
+    this.#counter = 1;
     for (let i = 0; i < 12; i++) this.#draw();
   }
 
+  /** However much was drawn before, the stream goes on from its name and the new seed alone. */
+  #turn(): void {
+    const { seed } = this.#course;
+    this.#begin(hashLabel(this.#low ^ 0x3c6ef372, seed), hashLabel(this.#high ^ 0x1f83d9ab, seed));
+  }
+
+  reseed(seed: number): void {
+    this.#course.turns++;
+    this.#course.seed = seed;
+  }
+
   #draw(): number {
+    if (this.#turns !== this.#course.turns) this.#turn();
     const t = (((this.#a + this.#b) | 0) + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
     this.#a = this.#b ^ (this.#b >>> 9);
@@ -106,13 +140,14 @@ class Sfc32 implements Random {
   }
 
   fork(label: string | number): Random {
-    return new Sfc32(hashLabel(this.#low, label), hashLabel(this.#high ^ 0x5bd1e995, label));
+    return new Sfc32(hashLabel(this.#low, label), hashLabel(this.#high ^ 0x5bd1e995, label), this.#course);
   }
 }
 
 /** The root stream of a seed. Seeds are integers from 0 to 2^53 - 1. */
-export function seededRandom(seed: number): Random {
+export function seededRandom(seed: number): RandomRoot {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new RangeError(`a seed is an integer from 0 to 2^53 - 1, not ${seed}`);
-  return new Sfc32(mix(seed >>> 0), mix(Math.floor(seed / 0x1_0000_0000) ^ 0x632be59b));
+  const course = { turns: 0, seed: 0 };
+  return new Sfc32(mix(seed >>> 0), mix(Math.floor(seed / 0x1_0000_0000) ^ 0x632be59b), course);
 }

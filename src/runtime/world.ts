@@ -12,7 +12,7 @@
 import type { ClusterEvent } from "../cluster.ts";
 import type { Json, Nanos, NodeId } from "../history/op.ts";
 import { Agenda, type EventHandle, type EventHandler, Lane, laneOf } from "./agenda.ts";
-import { hashLabel, type Random, seededRandom } from "./random.ts";
+import { hashLabel, type Random, type RandomRoot, seededRandom } from "./random.ts";
 import { type Clock, type Runtime, SECOND, type Timer } from "./runtime.ts";
 
 /** Wall time of true time 0: 2023-11-14T22:13:20Z. */
@@ -65,7 +65,7 @@ const HOSTS = 1024;
 
 export class World {
   readonly seed: number;
-  readonly random: Random;
+  readonly random: RandomRoot;
   /** The tester's door: its clock is true time, its callbacks `touch` the world. */
   readonly tester: Runtime;
   readonly testerActor: Actor;
@@ -122,6 +122,11 @@ export class World {
   /** Events executed. */
   get events(): number {
     return this.#events;
+  }
+
+  /** From true time `at` on, all chance is drawn from `seed`: until then it is the world that it was. */
+  reseedAt(at: Nanos, seed: number): void {
+    this.tester.timer(at - this.#now, () => this.random.reseed(seed));
   }
 
   /** Equal for equal runs, and hardly ever otherwise: a rolling hash over time and lane of every event, and every trace. */
