@@ -59,10 +59,9 @@ class SpanSchedule implements OpGenerator {
   readonly #spec: SpanFault;
   readonly #options: FaultOptions;
   readonly #round: number;
-  /** When to act, and what to do: drawn once, for `next` is asked with every operation of every client. */
-  readonly #at: Nanos;
+  /** When to act, and what to do: drawn once, for `next` may be asked at any time. */
+  readonly due: Nanos;
   readonly #call: Call;
-  readonly #waiting: Step;
 
   /** Begins round `round` with the gap that follows `since`. */
   constructor(
@@ -76,15 +75,14 @@ class SpanSchedule implements OpGenerator {
     this.#options = options;
     this.#round = round;
     if (heal !== undefined) {
-      this.#at = heal.at;
+      this.due = heal.at;
       this.#call = { f: `heal-${spec.name}`, value: null };
     } else {
       const random = options.random.fork(round);
       const gap = MILLISECOND + random.fork("gap").exponential(Math.max(0, options.interval - this.#length));
-      this.#at = Math.round(since + gap);
+      this.due = Math.round(since + gap);
       this.#call = { f: `start-${spec.name}`, value: { ...spec.draw(random.fork("draw"), options), round } };
     }
-    this.#waiting = { kind: "wait", until: this.#at, rest: this };
   }
 
   /** Mean length of a span. */
@@ -93,7 +91,7 @@ class SpanSchedule implements OpGenerator {
   }
 
   next(context: Context): Step {
-    if (context.time < this.#at) return this.#waiting;
+    if (context.time < this.due) return { kind: "wait", until: this.due, rest: this };
     // The nemesis has the lowest thread number, hence comes first when it is free.
     if (context.free[0] !== NEMESIS) return { kind: "wait", rest: this };
     return {

@@ -4,7 +4,7 @@
  * Generators are values: every combinator returns a new one and leaves its arguments alone, so a generator can be
  * used twice and each use starts from the beginning. Settings come first, the wrapped source last.
  */
-import type { Call, FunctionName, Op, Process, Signature, Thread } from "../history/op.ts";
+import type { Call, FunctionName, Nanos, Op, Process, Signature, Thread } from "../history/op.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
@@ -228,15 +228,18 @@ export function any<S extends Signature>(...sources: readonly Source<S>[]): OpGe
 
 class Any<S extends Signature> implements OpGenerator<S> {
   readonly #branches: readonly OpGenerator<S>[];
+  readonly due: Nanos | undefined;
 
   constructor(branches: readonly OpGenerator<S>[]) {
     this.#branches = branches;
+    this.due = earliest(branches);
   }
 
   next(context: Context): Step<S> {
     const race = new Race(this.#branches, () => context.random.fork("any"));
     // All are asked, although only one wins: a branch that waits must know since when.
-    for (let i = 0; i < this.#branches.length; i++) race.ask(i, scoped(context, i));
+    for (let i = 0; i < this.#branches.length; i++)
+      if (!race.sleeps(i, context.time)) race.ask(i, scoped(context, i));
     return race.over ? { kind: "done" } : race.step(this, (branches) => new Any(branches));
   }
 
@@ -244,6 +247,17 @@ class Any<S extends Signature> implements OpGenerator<S> {
     const branches = updateAll(this.#branches, context, event);
     return branches === this.#branches ? this : new Any(branches);
   }
+}
+
+/** When the first of the branches that have not ended is due; undefined if one of them has to be asked. */
+function earliest<S extends Signature>(branches: readonly OpGenerator<S>[]): Nanos | undefined {
+  let due: Nanos | undefined;
+  for (const branch of branches) {
+    if (branch === empty) continue;
+    if (branch.due === undefined) return undefined;
+    if (due === undefined || branch.due < due) due = branch.due;
+  }
+  return due;
 }
 
 /** Waits until every thread it may use is idle, then goes on as `source`. */

@@ -43,6 +43,11 @@ export type Step<S extends Signature = Signature> =
   | { readonly kind: "done" };
 
 export interface OpGenerator<S extends Signature = Signature> {
+  /**
+   * Nothing happens before this, whatever events say: until then `next` only waits for it and changes nothing, so
+   * there is no need to ask. Most questions come while everything waits like this. Missing: one has to ask.
+   */
+  readonly due?: Nanos | undefined;
   next(context: Context): Step<S>;
   /** Told of every invocation and completion, its own and others'. */
   update(context: Context, event: Op<S>): OpGenerator<S>;

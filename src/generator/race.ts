@@ -52,6 +52,14 @@ export class Race<S extends Signature> {
     }
   }
 
+  /** Whether a branch is not due yet, and need not be asked: the race then knows how long it waits. */
+  sleeps(index: number, time: Nanos): boolean {
+    const { due } = this.#branches[index] as OpGenerator<S>;
+    if (due === undefined || due <= time) return false;
+    this.#wait(due);
+    return true;
+  }
+
   /** Whether one more that is ready takes the place of those before it. */
   #beats(): boolean {
     this.#readyCount++;

@@ -22,6 +22,7 @@ export type Source<S extends Signature = Signature> =
 
 /** A generator that starts no operations, whatever the signature: it only waits, or ends. */
 export interface Idle {
+  readonly due?: Nanos;
   next(
     context: Context,
   ): { readonly kind: "done" } | { readonly kind: "wait"; readonly until?: Nanos; readonly rest: Idle };

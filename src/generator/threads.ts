@@ -1,5 +1,5 @@
 /** Who runs operations: parts of a generator bound to threads, or copied for each. */
-import { NEMESIS, type Op, type Process, type Signature, type Thread } from "../history/op.ts";
+import { type Nanos, NEMESIS, type Op, type Process, type Signature, type Thread } from "../history/op.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { Race } from "./race.ts";
 import { lowerBound, restricted } from "./scope.ts";
@@ -56,10 +56,12 @@ class Selection {
 
 class OnThreads<S extends Signature> extends Wrapper<S> {
   readonly #selection: Selection;
+  readonly due: Nanos | undefined;
 
   constructor(inner: OpGenerator<S>, selection: Selection) {
     super(inner);
     this.#selection = selection;
+    this.due = inner.due;
   }
 
   protected around(inner: OpGenerator<S>): OpGenerator<S> {

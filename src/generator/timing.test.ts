@@ -57,6 +57,19 @@ describe("timeLimit", () => {
     expect(invocations(simulate<Register>(source)).map(({ value }) => value)).toEqual(new Array(30).fill(2));
   });
 
+  it("is due when the first of its sources is, or at its end", () => {
+    const spaced = (gap: number, value: number) => delay<Register>(gap, repeat(write(value)));
+    const both = validate(timeLimit(45, any(clients(spaced(20, 1)), nemesis(spaced(30, 2)))));
+    const events = invocations(simulate<Register>(both, { completer: quick }));
+    expect(events.map(({ time, value }) => [time, value]).sort()).toEqual([
+      [0, 1],
+      [0, 2],
+      [20, 1],
+      [30, 2],
+      [40, 1],
+    ]);
+  });
+
   it("refuses durations that are none", () => {
     for (const duration of [-1, Number.NaN, Number.POSITIVE_INFINITY])
       expect(() => timeLimit(duration, write(1))).toThrow(RangeError);

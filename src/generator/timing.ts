@@ -28,11 +28,13 @@ class TimeLimit<S extends Signature> extends Wrapper<S> {
   readonly #duration: Nanos;
   /** Known once it was first asked. */
   readonly #deadline: Nanos | undefined;
+  readonly due: Nanos | undefined;
 
   constructor(inner: OpGenerator<S>, duration: Nanos, deadline: Nanos | undefined) {
     super(inner);
     this.#duration = duration;
     this.#deadline = deadline;
+    if (deadline !== undefined && inner.due !== undefined) this.due = Math.min(deadline, inner.due);
   }
 
   protected around(inner: OpGenerator<S>): OpGenerator<S> {
@@ -86,20 +88,20 @@ export function delay<S extends Signature>(gap: Nanos, source: Source<S>): OpGen
 class Spaced<S extends Signature> extends Wrapper<S> {
   readonly #gap: (context: Context) => Nanos;
   /** The source is not asked before. */
-  readonly #due: Nanos;
+  readonly due: Nanos;
 
   constructor(inner: OpGenerator<S>, gap: (context: Context) => Nanos, due: Nanos) {
     super(inner);
     this.#gap = gap;
-    this.#due = due;
+    this.due = due;
   }
 
   protected around(inner: OpGenerator<S>): OpGenerator<S> {
-    return new Spaced(inner, this.#gap, this.#due);
+    return new Spaced(inner, this.#gap, this.due);
   }
 
   next(context: Context): Step<S> {
-    if (context.time < this.#due) return { kind: "wait", until: this.#due, rest: this };
+    if (context.time < this.due) return { kind: "wait", until: this.due, rest: this };
     const step = this.inner.next(context);
     if (step.kind === "done") return step;
     if (step.kind === "wait") return followedBy(step, this.keep(step.rest));
@@ -114,19 +116,19 @@ export function delayUntil<S extends Signature>(time: Nanos, source: Source<S>):
 }
 
 class DelayUntil<S extends Signature> extends Wrapper<S> {
-  readonly #time: Nanos;
+  readonly due: Nanos;
 
-  constructor(inner: OpGenerator<S>, time: Nanos) {
+  constructor(inner: OpGenerator<S>, due: Nanos) {
     super(inner);
-    this.#time = time;
+    this.due = due;
   }
 
   protected around(inner: OpGenerator<S>): OpGenerator<S> {
-    return new DelayUntil(inner, this.#time);
+    return new DelayUntil(inner, this.due);
   }
 
   next(context: Context): Step<S> {
-    if (context.time < this.#time) return { kind: "wait", until: this.#time, rest: this };
+    if (context.time < this.due) return { kind: "wait", until: this.due, rest: this };
     return this.inner.next(context);
   }
 }
@@ -153,6 +155,7 @@ export function sleep(duration: Nanos): Idle {
 
 function nap(until: Nanos): Idle {
   const asleep: Idle = {
+    due: until,
     next: ({ time }) => (time < until ? { kind: "wait", until, rest: asleep } : { kind: "done" }),
     update: () => asleep,
   };

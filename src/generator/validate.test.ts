@@ -74,6 +74,20 @@ describe("validate", () => {
     );
   });
 
+  it("refuses a generator that acts before it is due", () => {
+    const eager = (step: unknown): OpGenerator => {
+      const self: OpGenerator = {
+        due: 50,
+        next: () => ({ ...(step as Step), rest: self }),
+        update: () => self,
+      };
+      return self;
+    };
+    const message = "until 50, when it is due, it must wait and stay as it is";
+    expect(() => simulate(validate(eager({ kind: "op", at: 0, thread: 0, call })))).toThrow(message);
+    expect(() => simulate(validate(eager({ kind: "wait", until: 40 })))).toThrow(message);
+  });
+
   it("refuses an update that loses the generator", () => {
     const source: OpGenerator = {
       next: () => ({ kind: "op", at: 0, thread: 0, call, rest: source }),

@@ -1,5 +1,5 @@
 /** Holds a generator to its contract: for those who write one of their own. */
-import type { Op, Signature } from "../history/op.ts";
+import type { Nanos, Op, Signature } from "../history/op.ts";
 import type { Context, OpGenerator, Step } from "./generator.ts";
 import { lift, type Source, Wrapper } from "./source.ts";
 
@@ -17,7 +17,7 @@ export class InvalidStep extends Error {
 /**
  * As `source`, but throws `InvalidStep` when an answer breaks the contract: an operation on a thread that is not
  * free, at a time that is past or no integer; a call without a function name; a wait until a time that is past; a
- * different answer to the same question. Asks everything twice.
+ * different answer to the same question; anything but waiting before it is due. Asks everything twice.
  */
 export function validate<S extends Signature>(source: Source<S>): OpGenerator<S> {
   return new Validate(lift(source));
@@ -34,6 +34,9 @@ class Validate<S extends Signature> extends Wrapper<S> {
     if (fault !== undefined) throw new InvalidStep(step as Step, fault);
     if (answerOf(step) !== answerOf(this.inner.next(context)))
       throw new InvalidStep(step as Step, "asked again in the same context, the answer was another");
+    const { due } = this.inner;
+    if (due !== undefined && due > context.time && !waits(step, due, this.inner))
+      throw new InvalidStep(step as Step, `until ${due}, when it is due, it must wait and stay as it is`);
     return step.kind === "done" ? step : { ...step, rest: this.keep(step.rest) };
   }
 
@@ -43,6 +46,10 @@ class Validate<S extends Signature> extends Wrapper<S> {
       throw new TypeError(`update gave ${String(inner)} instead of a generator`);
     return super.update(context, event);
   }
+}
+
+function waits<S extends Signature>(step: Step<S>, until: Nanos, self: OpGenerator<S>): boolean {
+  return step.kind === "wait" && step.until === until && step.rest === self;
 }
 
 function answerOf<S extends Signature>(step: Step<S>): string {

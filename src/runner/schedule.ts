@@ -59,6 +59,8 @@ export class Schedule {
   /** What to do at `now`. A start is taken: the thread is busy afterwards. */
   next(now: Nanos): Decision {
     for (;;) {
+      const { due } = this.#generator;
+      if (due !== undefined && due > now) return { kind: "wait", until: due };
       const step = this.#generator.next(this.#context(now));
       if (step.kind === "done") return { kind: "done" };
       if (step.kind === "wait") {
