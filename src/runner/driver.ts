@@ -84,7 +84,7 @@ export class Driver {
     for (const worker of this.#workers.values()) worker.close();
   }
 
-  #advance(): void {
+  readonly #advance = (): void => {
     if (this.#advancing || this.#finish === undefined) return;
     this.#advancing = true;
     try {
@@ -99,9 +99,7 @@ export class Driver {
         }
         if (decision.kind === "wait") {
           if (decision.until !== undefined) {
-            this.#timer = this.#options.runtime.timer(Math.max(0, decision.until - now), () =>
-              this.#advance(),
-            );
+            this.#timer = this.#options.runtime.timer(Math.max(0, decision.until - now), this.#advance);
           } else if (this.#schedule.idle) {
             throw new Error("the generator waits for an event, but no operation is under way");
           }
@@ -118,7 +116,7 @@ export class Driver {
     } finally {
       this.#advancing = false;
     }
-  }
+  };
 
   #begin(thread: Thread, process: Process, call: Call): void {
     if (thread === NEMESIS) {

@@ -223,12 +223,20 @@ export class World {
    * Runs until `done`, which is asked after every event, or until true time `limit` (included). Promises of the
    * tester are drained first, and whenever it was touched. An exception from the tester's callbacks rejects.
    */
-  async run(done: () => boolean, limit: Nanos): Promise<RunVerdict> {
-    for (;;) {
-      await macrotask();
-      const verdict = this.#spin(done, limit, true);
-      if (verdict !== undefined) return verdict;
-    }
+  run(done: () => boolean, limit: Nanos): Promise<RunVerdict> {
+    return new Promise((resolve, reject) => {
+      // The only real scheduling inside a simulation; see the head of this file.
+      const turn = (): void => {
+        try {
+          const verdict = this.#spin(done, limit, true);
+          if (verdict === undefined) setImmediate(turn);
+          else resolve(verdict);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      setImmediate(turn);
+    });
   }
 
   /** Runs like `run`, but at once: for callback code only, no promise continues meanwhile. */
@@ -333,13 +341,6 @@ function hex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, "0");
 }
 
-/** The only real scheduling inside a simulation; see the head of this file. */
-function macrotask(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
-}
-
 class TesterActor implements Actor {
   readonly name = "tester";
   readonly alive = true;
@@ -377,10 +378,8 @@ class TesterRuntime implements Runtime {
   }
 
   timer(delay: Nanos, body: () => void): Timer {
-    const actor = this.#actor;
     const at = this.#world.now + Math.max(0, Math.ceil(delay));
-    const handle = this.#world.at(at, this.#lane, { kind: "timer", fire: () => actor.run(body) });
-    return { cancel: () => this.#world.cancel(handle) };
+    return new TesterTimer(this.#world, this.#actor, at, this.#lane, body);
   }
 
   defer(body: () => void): void {
@@ -389,5 +388,28 @@ class TesterRuntime implements Runtime {
 
   trace(kind: string, detail?: { readonly [field: string]: Json }): void {
     this.#world.trace("tester", kind, detail);
+  }
+}
+
+class TesterTimer implements Timer, EventHandler {
+  readonly kind = "timer";
+  readonly #world: World;
+  readonly #actor: Actor;
+  readonly #body: () => void;
+  readonly #event: EventHandle;
+
+  constructor(world: World, actor: Actor, at: Nanos, lane: Lane, body: () => void) {
+    this.#world = world;
+    this.#actor = actor;
+    this.#body = body;
+    this.#event = world.at(at, lane, this);
+  }
+
+  cancel(): void {
+    this.#world.cancel(this.#event);
+  }
+
+  fire(): void {
+    this.#actor.run(this.#body);
   }
 }
