@@ -6,7 +6,8 @@ import type { Verdict } from "../../src/checker.ts";
 import type { Nanos, NodeId } from "../../src/history/op.ts";
 import type { NodeObserver } from "../node/observer.ts";
 import { RaftInvariants } from "../raft/invariants.ts";
-import type { MemberId, Ready } from "../raft/message.ts";
+import type { MemberStart } from "../raft/member-shadow.ts";
+import type { Configuration, Index, MemberId, Message, Ready, Term } from "../raft/message.ts";
 import { Violation } from "../raft/violation.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { GroundTruth } from "./ground-truth.ts";
@@ -47,37 +48,43 @@ export class InvariantWatch {
     this.#nodes.set(member, node);
     if ((this.#writing.get(member)?.length ?? 0) > 0) sites.reach("killed-before-sync");
     this.#writing.set(member, []);
+    const started = this.#guarded((start: MemberStart) => invariants.started(member, start));
+    const sent = this.#guarded((message: Message) => invariants.sent(message));
+    const configured = this.#guarded((index: Index, configuration: Configuration) =>
+      invariants.configurationApplied(member, index, configuration),
+    );
     return {
       started: (start) => {
         sites.started(member, node, start);
-        this.#guard(() => invariants.started(member, start));
+        started(start);
       },
-      ready: (ready) => this.#guard(() => invariants.ready(member, ready)),
+      ready: this.#guarded((ready: Ready) => invariants.ready(member, ready)),
       written: (append, path, end) => {
         this.#writing.get(member)?.push({ append, path, end });
       },
       sent: (message) => {
         sites.sent(node, message);
-        this.#guard(() => invariants.sent(message));
+        sent(message);
       },
       proposed: (command, data) => truth.proposed(command, data),
       commandApplied: (entry, command, applied) => {
         sites.commandApplied(command, applied);
         truth.commandApplied(entry, applied);
       },
-      applied: (index, stateHash) => this.#guard(() => invariants.applied(member, index, stateHash)),
-      restored: (index, stateHash) => this.#guard(() => invariants.restored(member, index, stateHash)),
+      applied: this.#guarded((index: Index, hash: number) => invariants.applied(member, index, hash)),
+      restored: this.#guarded((index: Index, hash: number) => invariants.restored(member, index, hash)),
       configurationApplied: (index, configuration) => {
         sites.configurationApplied(configuration);
-        this.#guard(() => invariants.configurationApplied(member, index, configuration));
+        configured(index, configuration);
       },
-      readRequested: (context) => this.#guard(() => invariants.readRequested(member, context)),
-      acknowledged: (index, term) => this.#guard(() => invariants.acknowledged(member, index, term)),
+      readRequested: this.#guarded((context: number) => invariants.readRequested(member, context)),
+      acknowledged: this.#guarded((index: Index, term: Term) => invariants.acknowledged(member, index, term)),
     };
   }
 
   /** Believes the disk, not the node, as to what is durable. */
   watchDisk(disk: SimulatedDisk, member: () => MemberId): void {
+    const persisted = this.#guarded((append: Append) => this.#invariants.persisted(member(), append));
     disk.onDurable((path, _from, to) => {
       const writing = this.#writing.get(member());
       while (writing !== undefined && writing.length > 0) {
@@ -87,7 +94,7 @@ export class InvariantWatch {
         if (first.path !== path && !writing.some((written) => written.path === path && written.end <= to))
           return;
         writing.shift();
-        this.#guard(() => this.#invariants.persisted(member(), first.append));
+        persisted(first.append);
       }
     });
   }
@@ -95,7 +102,7 @@ export class InvariantWatch {
   /** The member and its disk are gone on purpose. */
   wiped(member: MemberId): void {
     this.#writing.delete(member);
-    this.#guard(() => this.#invariants.wiped(member));
+    this.#guarded(() => this.#invariants.wiped(member))();
   }
 
   verdict(): Verdict {
@@ -132,14 +139,19 @@ export class InvariantWatch {
     };
   }
 
-  #guard(step: () => void): void {
-    if (this.#violation !== undefined) return;
-    this.#checks++;
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error;
-      this.#violation = { violation: error, time: this.#now() };
-    }
+  /** A step of the observer's, made once and taken many times, until the first violation. */
+  #guarded<Arguments extends readonly unknown[]>(
+    step: (...given: Arguments) => void,
+  ): (...given: Arguments) => void {
+    return (...given) => {
+      if (this.#violation !== undefined) return;
+      this.#checks++;
+      try {
+        step(...given);
+      } catch (error) {
+        if (!(error instanceof Violation)) throw error;
+        this.#violation = { violation: error, time: this.#now() };
+      }
+    };
   }
 }
