@@ -25,6 +25,8 @@ export function entrySize(entry: Entry): number {
   return 16 + payloadSize(entry);
 }
 
+const noEntries: readonly Entry[] = [];
+
 /** How many of the entries from `start` on fit: at least one, unless there is none. */
 function countThatFit(entries: readonly Entry[], start: number, end: number, maxBytes: number): number {
   let bytes = 0;
@@ -102,7 +104,7 @@ export class RaftLog {
 
   /** Entries in [low, high): as many as fit both limits, at least one; `low` must be at least firstIndex. */
   slice(low: Index, high: Index, maxBytes: number): readonly Entry[] {
-    if (low >= high) return [];
+    if (low >= high) return noEntries;
     if (low >= this.#offset) {
       const start = low - this.#offset;
       return this.#tail.slice(start, start + countThatFit(this.#tail, start, high - this.#offset, maxBytes));
@@ -195,6 +197,7 @@ export class RaftLog {
   }
 
   takeUnwrittenEntries(): readonly Entry[] {
+    if (this.#handedOut === this.#offset + this.#tail.length) return noEntries;
     const entries = this.#tail.slice(this.#handedOut - this.#offset);
     this.#handedOut = this.#offset + this.#tail.length;
     return entries;

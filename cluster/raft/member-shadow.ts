@@ -34,6 +34,8 @@ interface Pending {
   readonly base: LogNode | undefined;
 }
 
+const noNodes: LogNode[] = [];
+
 export class MemberShadow {
   readonly id: MemberId;
   readonly core: RaftCore;
@@ -126,7 +128,7 @@ export class MemberShadow {
       this.log.restart(base);
       this.handedOut = index;
     }
-    const nodes: LogNode[] = [];
+    const nodes = entries.length === 0 ? noNodes : new Array<LogNode>(entries.length);
     const last = this.log.last;
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!;
@@ -149,7 +151,7 @@ export class MemberShadow {
         if (replaced !== undefined) this.#checkOverwrite(replaced, leads);
         this.log.put(node);
       }
-      nodes.push(node);
+      nodes[i] = node;
     }
     this.#pending.push({ append, nodes, base });
     this.#decide(append, last);

@@ -161,19 +161,21 @@ export interface LogStorage {
  */
 export interface Ready {
   /** Set when role or leader changed. */
-  readonly soft?: { readonly role: Role; readonly leader: MemberId; readonly term: Term };
+  readonly soft?: { readonly role: Role; readonly leader: MemberId; readonly term: Term } | undefined;
   readonly messages: readonly Message[];
-  readonly append?: {
-    /** Set when any of term, vote, commit changed. */
-    readonly hard?: HardState;
-    readonly entries: readonly Entry[];
-    /** An incoming snapshot, to be made durable before `entries`. */
-    readonly snapshot?: Snapshot;
-    /** False when term, vote and log stay as they are: then no fsync of its own, but still after the earlier batches. */
-    readonly mustSync: boolean;
-    readonly afterSync: readonly Message[];
-    readonly ack: AppendAck;
-  };
+  readonly append?:
+    | {
+        /** Set when any of term, vote, commit changed. */
+        readonly hard?: HardState | undefined;
+        readonly entries: readonly Entry[];
+        /** An incoming snapshot, to be made durable before `entries`. */
+        readonly snapshot?: Snapshot | undefined;
+        /** False when term, vote and log stay as they are: then no fsync of its own, but still after the earlier batches. */
+        readonly mustSync: boolean;
+        readonly afterSync: readonly Message[];
+        readonly ack: AppendAck;
+      }
+    | undefined;
   readonly committed: readonly Entry[];
   readonly readStates: readonly { readonly context: number; readonly index: Index }[];
 }

@@ -1,14 +1,24 @@
 /** What has gathered for the host since the last Ready. Arrays are given away, never reused. */
 import type { Message, Ready } from "./message.ts";
 
-const none: readonly never[] = [];
+const none: never[] = [];
+
+/**
+ * The list with one more. A list of its own for the first: most are given away with one element or a few, and an
+ * empty array that grows makes room for seventeen.
+ */
+function extended<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
+}
 
 type ReadState = Ready["readStates"][number];
 
 export class Outbox {
-  #messages: Message[] = [];
+  #messages: Message[] = none;
   #afterSync: Message[] = [];
-  #readStates: ReadState[] = [];
+  #readStates: ReadState[] = none;
   readonly #bug: string;
 
   constructor(bug: string) {
@@ -17,16 +27,18 @@ export class Outbox {
 
   /** To be sent at once. */
   send(message: Message): void {
-    this.#messages.push(message);
+    this.#messages = extended(this.#messages, message);
   }
 
   /** To be sent when everything this member has changed so far is durable: the message vouches for it. */
   sendAfterSync(message: Message): void {
-    this.#afterSync.push(message);
+    // The planted bug fills a list that it has given away.
+    if (this.#bug === "ready-aliased") this.#afterSync.push(message);
+    else this.#afterSync = extended(this.#afterSync, message);
   }
 
   answerRead(context: number, index: number): void {
-    this.#readStates.push({ context, index });
+    this.#readStates = extended(this.#readStates, { context, index });
   }
 
   get isEmpty(): boolean {
@@ -40,7 +52,7 @@ export class Outbox {
   takeMessages(): readonly Message[] {
     if (this.#messages.length === 0) return none;
     const messages = this.#messages;
-    this.#messages = [];
+    this.#messages = none;
     return messages;
   }
 
@@ -54,7 +66,7 @@ export class Outbox {
   takeReadStates(): readonly ReadState[] {
     if (this.#readStates.length === 0) return none;
     const readStates = this.#readStates;
-    this.#readStates = [];
+    this.#readStates = none;
     return readStates;
   }
 }

@@ -33,8 +33,6 @@ import { Outbox } from "./outbox.ts";
 import { Tracker } from "./tracker.ts";
 
 type Append = NonNullable<Ready["append"]>;
-/** While it is put together. */
-type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 const nothingCommitted: readonly Entry[] = [];
 
@@ -542,14 +540,13 @@ class Raft implements RaftCore {
       : nothingCommitted;
     if (committed.length > 0) this.#leadership?.discharge(committed);
     const writes = this.#hardChanged || this.#log.hasUnwritten || this.#outbox.hasAfterSync;
-    const ready: Mutable<Ready> = {
+    return {
+      soft: this.#softChanged ? this.#takeSoft() : undefined,
       messages: this.#outbox.takeMessages(),
+      append: writes ? this.#takeAppend() : undefined,
       committed,
       readStates: this.#outbox.takeReadStates(),
     };
-    if (this.#softChanged) ready.soft = this.#takeSoft();
-    if (writes) ready.append = this.#takeAppend();
-    return ready;
   }
 
   #takeSoft(): NonNullable<Ready["soft"]> {
@@ -563,18 +560,16 @@ class Raft implements RaftCore {
     const entries = this.#log.takeUnwrittenEntries();
     const snapshot = this.#log.takeUnwrittenSnapshot();
     const newVote = old.term !== this.#term || old.vote !== this.#vote;
-    const append: Mutable<Append> = {
+    const hardChanged = this.#hardChanged;
+    if (hardChanged) this.#given.hard = { term: this.#term, vote: this.#vote, commit: this.#log.commit };
+    return {
+      hard: hardChanged ? this.#given.hard : undefined,
       entries,
+      snapshot,
       mustSync: entries.length > 0 || snapshot !== undefined || newVote,
       afterSync: this.#outbox.takeAfterSync(),
       ack: this.#log.ack(this.#term),
     };
-    if (snapshot !== undefined) append.snapshot = snapshot;
-    if (this.#hardChanged) {
-      append.hard = { term: this.#term, vote: this.#vote, commit: this.#log.commit };
-      this.#given.hard = append.hard;
-    }
-    return append;
   }
 
   status(): RaftStatus {
