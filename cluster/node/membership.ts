@@ -5,6 +5,7 @@
 import type { NodeId } from "../../src/history/op.ts";
 import type { StatusError } from "../kv/request.ts";
 import type { ConfigChange, Configuration, MemberId } from "../raft/message.ts";
+import { PROPOSAL_HEADER_BYTES } from "./proposal.ts";
 import type { MemberRequest } from "./protocol.ts";
 
 export interface Member {
@@ -52,10 +53,13 @@ export function encodeUpdate(update: MemberUpdate): Uint8Array {
   return Uint8Array.of(UPDATE, ...new TextEncoder().encode(JSON.stringify(update)));
 }
 
-/** Undefined if the entry holds something else. */
-export function decodeUpdate(body: Uint8Array): MemberUpdate | undefined {
-  if (body[0] !== UPDATE) return undefined;
-  return JSON.parse(new TextDecoder().decode(body.subarray(1))) as MemberUpdate;
+/** Whether an entry with this data holds an update. Asked of every entry: nothing is made for it. */
+export function isUpdate(data: Uint8Array): boolean {
+  return data[PROPOSAL_HEADER_BYTES] === UPDATE;
+}
+
+export function decodeUpdate(data: Uint8Array): MemberUpdate {
+  return JSON.parse(new TextDecoder().decode(data.subarray(PROPOSAL_HEADER_BYTES + 1))) as MemberUpdate;
 }
 
 /** What applying a change gives whoever asked for it. */

@@ -12,17 +12,9 @@ import type { ResponseHeader, Revision } from "../kv/request.ts";
 import { Store } from "../kv/store.ts";
 import { DEFAULT_MAX_TXN_OPS } from "../kv/validate.ts";
 import { WatchHub } from "../kv/watch.ts";
-import type {
-  Entry,
-  HardState,
-  Index,
-  MemberId,
-  Message,
-  RaftCore,
-  Ready,
-  Snapshot,
-} from "../raft/message.ts";
+import type { Entry, HardState, Index, MemberId, Message, RaftCore, Snapshot } from "../raft/message.ts";
 import { createRaft } from "../raft/raft.ts";
+import { type Append, Batch } from "./batch.ts";
 import { Deadlines } from "./deadlines.ts";
 import { commandOf } from "./entry-command.ts";
 import { LeaderRequests } from "./leader-requests.ts";
@@ -32,6 +24,7 @@ import { NodeLog } from "./log.ts";
 import {
   decodeUpdate,
   encodeUpdate,
+  isUpdate,
   type Member,
   type MemberChange,
   type MembersChanged,
@@ -89,8 +82,6 @@ export interface NodeOptions {
   /** Called once, when the node has recovered and takes part. */
   readonly started?: () => void;
 }
-
-type Append = NonNullable<Ready["append"]>;
 
 /** A snapshot that has come in: as raft hands it on. */
 type Received = DecodedSnapshot & { readonly reception: Reception };
@@ -612,15 +603,11 @@ export class Node {
     const early =
       this.#options.bug === "single-node-replies-early" && this.raft.configuration.voters.length === 1;
     if (early) this.#durable(append);
-    this.#wal.append(hard, entries, snapshot?.meta, {
-      written: (path, end) => this.#observer?.written(append, path, end),
-      durable: () => {
-        if (!early) this.#durable(append);
-      },
-    });
+    const batch = new Batch(append, this.#observer, early ? () => {} : this.#durable);
+    this.#wal.append(hard, entries, snapshot?.meta, batch);
   }
 
-  #durable(append: Append): void {
+  readonly #durable = (append: Append): void => {
     if (append.snapshot !== undefined) this.#restore(append.snapshot);
     this.log.append(append.entries);
     for (const message of append.afterSync) {
@@ -632,7 +619,7 @@ export class Node {
     this.raft.storageAppended(append.ack);
     if (append.snapshot === undefined) this.#scheduleIfDue();
     else this.#schedule();
-  }
+  };
 
   // Application
 
@@ -659,9 +646,8 @@ export class Node {
   }
 
   #applyCommand(entry: Entry): void {
-    const update = decodeUpdate(proposalBody(entry.data));
-    if (update !== undefined) {
-      this.#applyUpdate(entry, update);
+    if (isUpdate(entry.data)) {
+      this.#applyUpdate(entry, decodeUpdate(entry.data));
       return;
     }
     let command = commandOf(entry);

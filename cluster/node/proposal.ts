@@ -6,7 +6,7 @@ import type { MemberId } from "../raft/message.ts";
 import { getU32, getU48, putU32, putU48 } from "./bytes.ts";
 
 /** member, incarnation, counter. */
-const HEADER_BYTES = 16;
+export const PROPOSAL_HEADER_BYTES = 16;
 
 export function encodeProposal(
   member: MemberId,
@@ -14,11 +14,11 @@ export function encodeProposal(
   counter: number,
   body: Uint8Array,
 ): Uint8Array {
-  const data = new Uint8Array(HEADER_BYTES + body.length);
+  const data = new Uint8Array(PROPOSAL_HEADER_BYTES + body.length);
   putU48(data, 0, member);
   putU32(data, 6, incarnation);
   putU48(data, 10, counter);
-  data.set(body, HEADER_BYTES);
+  data.set(body, PROPOSAL_HEADER_BYTES);
   return data;
 }
 
@@ -33,5 +33,5 @@ export function proposalHeader(data: Uint8Array): string {
 }
 
 export function proposalBody(data: Uint8Array): Uint8Array {
-  return data.subarray(HEADER_BYTES);
+  return data.subarray(PROPOSAL_HEADER_BYTES);
 }

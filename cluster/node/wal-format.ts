@@ -44,16 +44,18 @@ const IDENTITY = 5;
 const ENTRY_BYTES = 1 + 6 + 6 + 4;
 
 export class FrameWriter {
-  #parts: WalRecord[] = [];
+  /** Only the first `#count` are to come: a list that is emptied gives its memory back, and this fills again at once. */
+  readonly #parts: WalRecord[] = [];
+  #count = 0;
   #changes: Uint8Array[] = [];
   #length = 0;
 
   get empty(): boolean {
-    return this.#parts.length === 0;
+    return this.#count === 0;
   }
 
   add(record: WalRecord): void {
-    this.#parts.push(record);
+    this.#parts[this.#count++] = record;
     switch (record.kind) {
       case "entry":
         this.#length += ENTRY_BYTES + record.entry.data.length;
@@ -81,7 +83,8 @@ export class FrameWriter {
     const bytes = Buffer.allocUnsafe(HEADER_BYTES + this.#length);
     let at = HEADER_BYTES;
     let change = 0;
-    for (const part of this.#parts) {
+    for (let i = 0; i < this.#count; i++) {
+      const part = this.#parts[i] as WalRecord;
       switch (part.kind) {
         case "entry": {
           const { entry } = part;
@@ -125,8 +128,8 @@ export class FrameWriter {
     putU32(bytes, 12, durable);
     putU32(bytes, 16, crc32(bytes, HEADER_BYTES));
     putU32(bytes, 20, crc32(bytes, 0, 20));
-    this.#parts = [];
-    this.#changes = [];
+    this.#count = 0;
+    if (change > 0) this.#changes = [];
     this.#length = 0;
     return bytes;
   }

@@ -85,7 +85,8 @@ export class Inode {
   endSync(sync: PendingSync): void {
     const at = this.#pending.indexOf(sync);
     if (at < 0) return;
-    this.#pending.splice(at, 1);
+    if (at === 0) this.#pending.shift();
+    else this.#pending.splice(at, 1);
     this.#platter = roomFor(this.#platter, sync.to);
     // Bytes between the old end and `from` were dropped by a failed sync: a hole.
     if (sync.from > this.#platterSize) this.#platter.fill(0, this.#platterSize, sync.from);
