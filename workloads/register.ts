@@ -80,7 +80,7 @@ function create(options: Options): Workload<RegisterSignature, KvApi> {
   return {
     name: "register",
     generator: load(options),
-    final: new FinalReads(used, 0),
+    final: finalReads(used),
     checkers: registerCheckers,
     open: (api) => open(api, options, used),
   };
@@ -269,19 +269,27 @@ function drawCall(options: Options, memory: Memory, key: string, random: Random)
   return { f: "stale-read", value: null, key };
 }
 
+/** `used` is filled by the clients during the load, and constant by the time this generator is asked. */
+function finalReads(used: ReadonlySet<string>): OpGenerator<RegisterSignature> {
+  const reads: OpGenerator<RegisterSignature> = {
+    next: (context) => new FinalReads([...used], 0).next(context),
+    update: () => reads,
+  };
+  return reads;
+}
+
 /** One read of every register that was ever used, in the order of first use. */
 class FinalReads implements OpGenerator<RegisterSignature> {
-  /** Filled by the clients during the load; constant by the time this generator is asked. */
-  readonly #used: ReadonlySet<string>;
+  readonly #used: readonly string[];
   readonly #done: number;
 
-  constructor(used: ReadonlySet<string>, done: number) {
+  constructor(used: readonly string[], done: number) {
     this.#used = used;
     this.#done = done;
   }
 
   next(context: Context): Step<RegisterSignature> {
-    const key = [...this.#used][this.#done];
+    const key = this.#used[this.#done];
     if (key === undefined) return { kind: "done" };
     const thread = context.free[context.random.fork("thread").below(Math.max(1, context.free.length))];
     if (thread === undefined) return { kind: "wait", rest: this };
