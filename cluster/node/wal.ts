@@ -198,6 +198,8 @@ export class Wal {
   /** What was appended since the last frame was written, and by whom. */
   readonly #queue = new FrameWriter();
   #waiting: Waiter[] = nobody;
+  /** Those of the frame that is being written; there is one at a time. */
+  #flushing: readonly Waiter[] = nobody;
   /** As of the last append. */
   #newest: Position;
   /** As of the last frame: what a new segment begins with. */
@@ -317,15 +319,17 @@ export class Wal {
     if (hard !== old) this.#queue.add(this.#hardRecord(hard));
     this.#written = this.#newest;
     const early = this.#options.bug === "ack-before-fsync";
-    const synced = () => {
-      if (!early) tellDurable(waiting);
-      if (this.#options.bug === "group-commit-overreaches") tellDurable(this.#waiting.splice(0));
-      if (this.#length < this.#options.segmentBytes) this.#next();
-      else this.#cut(() => this.#next());
-    };
-    this.#write(this.#queue, synced, early ? () => tellDurable(waiting) : undefined);
+    this.#flushing = early ? nobody : waiting;
+    this.#write(this.#queue, this.#flushed, early ? () => tellDurable(waiting) : undefined);
     this.#tellWritten(waiting);
   }
+
+  readonly #flushed = (): void => {
+    tellDurable(this.#flushing);
+    if (this.#options.bug === "group-commit-overreaches") tellDurable(this.#waiting.splice(0));
+    if (this.#length < this.#options.segmentBytes) this.#next();
+    else this.#cut(() => this.#next());
+  };
 
   #next(): void {
     this.#busy = false;
