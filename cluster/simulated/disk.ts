@@ -6,7 +6,7 @@
  */
 import type { DiskFault } from "../../src/cluster.ts";
 import type { Nanos } from "../../src/history/op.ts";
-import type { Lane } from "../../src/runtime/agenda.ts";
+import type { EventHandler, Lane } from "../../src/runtime/agenda.ts";
 import type { Random } from "../../src/runtime/random.ts";
 import {
   type Disk,
@@ -17,7 +17,7 @@ import {
   MICROSECOND,
 } from "../../src/runtime/runtime.ts";
 import type { Actor, World } from "../../src/runtime/world.ts";
-import { Inode } from "./inode.ts";
+import { Inode, type PendingSync } from "./inode.ts";
 
 export interface DiskOptions {
   /** Mean time of a sync that does not stall; none takes less than half of it. */
@@ -229,13 +229,14 @@ export class SimulatedDisk {
       this.#completeOn(inode, time, actor, done, error);
       return;
     }
-    const sync = inode.beginSync();
-    this.#schedule(this.#orderedOn(inode, time), () => {
-      if (!actor.alive) return;
-      inode.endSync(sync);
-      for (const listener of this.#listeners) listener(inode.path, sync.from, sync.to);
-      actor.run(done);
-    });
+    const completion = new SyncCompletion(this, inode, inode.beginSync(), actor, done);
+    this.#world.at(this.#orderedOn(inode, time), this.#lane, completion);
+  }
+
+  /** A sync has come to its end while whoever asked for it was alive. */
+  synced(inode: Inode, sync: PendingSync): void {
+    inode.endSync(sync);
+    for (const listener of this.#listeners) listener(inode.path, sync.from, sync.to);
   }
 
   rename(from: string, to: string, actor: Actor, done: Done): void {
@@ -406,6 +407,30 @@ function parent(path: string): string {
 function touches(change: NameChange, directory: string): boolean {
   if (change.from !== undefined && parent(change.from) === directory) return true;
   return change.to !== undefined && parent(change.to) === directory;
+}
+
+/** The event at which a sync that does not fail is complete. */
+class SyncCompletion implements EventHandler {
+  readonly kind = "disk";
+  readonly #disk: SimulatedDisk;
+  readonly #inode: Inode;
+  readonly #sync: PendingSync;
+  readonly #actor: Actor;
+  readonly #done: Done;
+
+  constructor(disk: SimulatedDisk, inode: Inode, sync: PendingSync, actor: Actor, done: Done) {
+    this.#disk = disk;
+    this.#inode = inode;
+    this.#sync = sync;
+    this.#actor = actor;
+    this.#done = done;
+  }
+
+  fire(): void {
+    if (!this.#actor.alive) return;
+    this.#disk.synced(this.#inode, this.#sync);
+    this.#actor.run(this.#done);
+  }
 }
 
 class MountedDisk implements Disk {

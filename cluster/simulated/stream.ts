@@ -252,8 +252,8 @@ export class End implements Connection<unknown> {
 
 interface Segment {
   /** SYN, OPEN, FIN, or a message (bytes if the codec is on). */
-  readonly message: unknown;
-  readonly sentAt: Nanos;
+  message: unknown;
+  sentAt: Nanos;
   /** Infinity before the handshake is done. Need not grow along the queue: a segment waits for those before it. */
   arrivesAt: Nanos;
   next: Segment | undefined;
@@ -267,6 +267,8 @@ export class Pipe {
   readonly #network: SimulatedNetwork;
   #head: Segment | undefined;
   #tail: Segment | undefined;
+  /** One that has arrived, to be used again: mostly no more than one is on its way. */
+  #spare: Segment | undefined;
   #length = 0;
   /** Arrival of the head. None while the link is blocked, the receiver paused, or the handshake not done. */
   #event: EventHandle = NO_EVENT;
@@ -297,7 +299,7 @@ export class Pipe {
     const now = this.#network.world.now;
     const ready = typeof message === "symbol" || this.source.open;
     const arrivesAt = ready ? this.link.segmentArrival(now) : Infinity;
-    const segment: Segment = { message, sentAt: now, arrivesAt, next: undefined };
+    const segment = this.#segment(message, now, arrivesAt);
     if (this.#tail === undefined) this.#head = segment;
     else this.#tail.next = segment;
     this.#tail = segment;
@@ -402,9 +404,22 @@ export class Pipe {
     else this.keep(0);
   }
 
+  #segment(message: unknown, sentAt: Nanos, arrivesAt: Nanos): Segment {
+    const segment = this.#spare;
+    if (segment === undefined) return { message, sentAt, arrivesAt, next: undefined };
+    this.#spare = undefined;
+    segment.message = message;
+    segment.sentAt = sentAt;
+    segment.arrivesAt = arrivesAt;
+    return segment;
+  }
+
   #shift(segment: Segment): void {
     this.#head = segment.next;
     if (segment.next === undefined) this.#tail = undefined;
+    segment.message = undefined;
+    segment.next = undefined;
+    this.#spare = segment;
     this.#length--;
     this.#retire();
   }
