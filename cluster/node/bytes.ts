@@ -3,6 +3,7 @@
 /** Safe integers of this project's files stay below 2^48: indexes, terms, member ids, counters. */
 export const U48_LIMIT = 0x1_0000_0000_0000;
 
+/** The low 32 bits of any safe integer. */
 export function putU32(bytes: Uint8Array, at: number, value: number): number {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
@@ -24,7 +25,7 @@ export function getU32(bytes: Uint8Array, at: number): number {
 /** Throws RangeError for a value that six bytes cannot hold: a truncated id would be a wrong one. */
 export function putU48(bytes: Uint8Array, at: number, value: number): number {
   if (!(value >= 0 && value < U48_LIMIT)) throw new RangeError(`${value} does not fit into 48 bits`);
-  putU32(bytes, at, value % 0x1_0000_0000);
+  putU32(bytes, at, value);
   const high = Math.floor(value / 0x1_0000_0000);
   bytes[at + 4] = high;
   bytes[at + 5] = high >>> 8;

@@ -67,7 +67,8 @@ export class MemoryStorage implements LogStorage {
     if (first.index <= this.#compactedIndex) {
       throw new RangeError(`entry ${first.index} is compacted, the first is ${this.firstIndex}`);
     }
-    this.#entries.length = first.index - this.#compactedIndex - 1;
+    const kept = first.index - this.#compactedIndex - 1;
+    if (kept < this.#entries.length) this.#entries.length = kept;
     for (const entry of entries) this.#entries.push(entry);
   }
 
