@@ -65,6 +65,18 @@ describe("a swarm", () => {
     expect(resolvePlan({ swarm: true, seed: 1, faults: [] }).faults).toEqual([]);
   });
 
+  it("cuts no log short while a snapshot in small pieces is on a slow way", () => {
+    let small = 0;
+    for (let seed = 0; seed < 500; seed++) {
+      const { raftkv, network } = resolvePlan({ swarm: true, seed });
+      if (raftkv.snapshotChunkBytes > 64) continue;
+      small++;
+      const quick = network.loss === 0 && network.latencyMs <= 1;
+      expect(quick || raftkv.snapshotEvery > 20 || raftkv.catchUpEntries === 200).toBe(true);
+    }
+    expect(small).toBeGreaterThan(50);
+  });
+
   it("leaves elections time for several round trips", () => {
     for (let seed = 0; seed < 300; seed++) {
       const { raftkv, network } = resolvePlan({ swarm: true, seed });
