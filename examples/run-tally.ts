@@ -19,6 +19,7 @@ export function runTally(input: PlanInput): Promise<Run> {
   const workload = tally.create({
     nodes: nodeNames(plan.nodes),
     concurrency: plan.concurrency,
+    timeout: plan.timeout * 1e9,
     random: seededRandom(plan.seed).fork("workload"),
     options: plan.workloadOptions,
   });

@@ -266,7 +266,7 @@ describe("docs/workloads.md", () => {
 
 function contextOf() {
   const { workload: _, ...test } = assemble(parsePlan({}));
-  return { nodes: ["n1"], concurrency: test.plan.concurrency, random: unused };
+  return { nodes: ["n1"], concurrency: test.plan.concurrency, timeout: 5e9, random: unused };
 }
 const unused = new Proxy({} as never, {
   get: () => {

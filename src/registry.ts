@@ -19,6 +19,7 @@ import type { Place } from "./place.ts";
 import { datagramFaults, type Plan, parsePlan, type ScriptedCall, suggestion, UsageError } from "./plan.ts";
 import type { Test } from "./runner/run.ts";
 import { seededRandom } from "./runtime/random.ts";
+import { SECOND } from "./runtime/runtime.ts";
 import type { Workload, WorkloadFactory } from "./workload.ts";
 
 export const places: readonly Place<KvApi>[] = [simulated, processPlace(systems), dockerPlace(systems)];
@@ -166,6 +167,7 @@ function createWorkload(factory: WorkloadFactory<KvApi>, plan: Plan): Workload<S
   return factory.create({
     nodes: nodeNames(plan.nodes),
     concurrency: plan.concurrency,
+    timeout: Math.round(plan.timeout * SECOND),
     random: seededRandom(plan.seed).fork("workload"),
     options: plan.workloadOptions,
   });

@@ -2,7 +2,7 @@
 import type { Checker } from "./checker.ts";
 import type { Client } from "./client.ts";
 import type { OpGenerator } from "./generator/generator.ts";
-import type { Json, NodeId, Process, Signature } from "./history/op.ts";
+import type { Json, Nanos, NodeId, Process, Signature } from "./history/op.ts";
 import type { Random } from "./runtime/random.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 
@@ -10,6 +10,8 @@ export interface WorkloadOptions {
   readonly nodes: readonly NodeId[];
   /** Number of client threads. */
   readonly concurrency: number;
+  /** How long a client waits for an answer before the outcome counts as unknown. */
+  readonly timeout: Nanos;
   /** For draws made once per run; the generator's own chance comes from its context. */
   readonly random: Random;
   /** The plan's `workloadOptions`, for the workload to validate. */

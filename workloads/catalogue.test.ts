@@ -18,6 +18,7 @@ async function onSingleCopy(name: string, how: Partial<SingleCopyOptions>, given
   const workload = factory.create({
     nodes: ["n1"],
     concurrency: 5,
+    timeout: 5e9,
     random: seededRandom(1),
     options: given,
   });

@@ -45,6 +45,31 @@ describe.each([
   });
 });
 
+describe("whoever waits in a queue", () => {
+  // His lease outlives the run: lost in the queue, he would be in everybody's way to its end.
+  it.each([
+    ["lock", "acquire"],
+    ["election", "campaign"],
+  ])("leaves it in time, be the time of an operation ever so short: %s", async (workload, waits) => {
+    const plan = parsePlan({
+      workload,
+      workloadOptions: { ttl: 60 },
+      timeout: 0.4,
+      faults: [],
+      nodes: 3,
+      duration: 15,
+      rate: 20,
+      seed: 7,
+    });
+    const { history } = await run(assemble(plan), { record() {}, messages: false });
+    const outcomes = history.client.filter(({ f }) => f === waits).map(({ type }) => type);
+    const count = (type: string) => outcomes.filter((other) => other === type).length;
+    expect(count("fail")).toBeGreaterThan(0);
+    expect(count("ok")).toBeGreaterThan(5);
+    expect(count("info")).toBe(0);
+  });
+});
+
 describe("planted bugs", () => {
   it.each([
     ["replica", "txn-checked-by-one", "replicas differ"],

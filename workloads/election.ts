@@ -14,12 +14,13 @@ import { MILLISECOND, SECOND } from "../src/runtime/runtime.ts";
 import { untyped, type WorkloadFactory } from "../src/workload.ts";
 import { ElectionClient } from "./election-client.ts";
 import { parseOptions } from "./options.ts";
+import { patience } from "./patience.ts";
 import { type Behaviour, stateful } from "./stateful.ts";
 
 const Options = z.strictObject({
   /** Seconds a lease lives without renewal. */
   ttl: z.number().int().min(1).max(3_600).default(2),
-  /** A candidate gives up waiting after this time; keep it below the plan's timeout. */
+  /** A candidate gives up waiting after this time, and after three quarters of the plan's timeout. */
   patienceMs: z.number().positive().max(3_600_000).default(3_000),
   /** Most steps (proclamations and renewals) of one term. */
   steps: z.number().int().min(1).max(1_000).default(4),
@@ -45,10 +46,9 @@ export const election: WorkloadFactory<KvApi> = {
   name: "election",
   summary:
     "stands for election, proclaims, resigns and observes: one leader at a time, one per term of office",
-  create({ options, concurrency }) {
+  create({ options, concurrency, timeout }) {
     const parsed = parseOptions("election", Options, options);
     const clockSlack = Math.round(parsed.clockSlackMs * MILLISECOND);
-    const patience = Math.round(parsed.patienceMs * MILLISECOND);
     return untyped<ElectionSignature, KvApi>({
       name: "election",
       generator: eachThread(
@@ -56,7 +56,8 @@ export const election: WorkloadFactory<KvApi> = {
       ),
       final: eachThread(untilOk(limit(10, repeat(OBSERVE)))),
       checkers: [electionChecker({ clockSlack })],
-      open: (api, _process, runtime) => new ElectionClient(api, runtime, patience),
+      open: (api, _process, runtime) =>
+        new ElectionClient(api, runtime, patience(parsed.patienceMs, timeout)),
     });
   },
 };

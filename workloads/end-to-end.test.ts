@@ -66,7 +66,7 @@ describe("planted bugs", () => {
 });
 
 describe("answers that get lost or spoilt", () => {
-  const options = { nodes: ["n1"], concurrency: 5, random: seededRandom(1), options: {} };
+  const options = { nodes: ["n1"], concurrency: 5, timeout: 5e9, random: seededRandom(1), options: {} };
 
   it("set: accepts lost answers", async () => {
     for (let seed = 0; seed < 5; seed++) {
@@ -99,7 +99,13 @@ describe("answers that get lost or spoilt", () => {
 });
 
 describe("options", () => {
-  const given = (options: Options) => ({ nodes: ["n1"], concurrency: 4, random: seededRandom(1), options });
+  const given = (options: Options) => ({
+    nodes: ["n1"],
+    concurrency: 4,
+    timeout: 5e9,
+    random: seededRandom(1),
+    options,
+  });
 
   it.each([
     ["watch", { keys: 0 }, /watch.*keys/],

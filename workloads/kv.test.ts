@@ -9,7 +9,7 @@ import { kvWorkload } from "./kv.ts";
 import { playOnSingleCopy, type SingleCopyOptions } from "./single-copy.ts";
 
 function options(given: WorkloadOptions["options"] = {}): WorkloadOptions {
-  return { nodes: ["n1"], concurrency: 5, random: seededRandom(1), options: given };
+  return { nodes: ["n1"], concurrency: 5, timeout: 5e9, random: seededRandom(1), options: given };
 }
 
 async function verdicts(play: Partial<SingleCopyOptions>) {

@@ -18,12 +18,13 @@ import { untyped, type WorkloadFactory } from "../src/workload.ts";
 import { grantKept } from "./kept-lease.ts";
 import { parseOptions } from "./options.ts";
 import { attemptRead, attemptWrite, ok } from "./outcome.ts";
+import { patience } from "./patience.ts";
 import { type Behaviour, stateful } from "./stateful.ts";
 
 const Options = z.strictObject({
   /** Seconds a lease lives without renewal. */
   ttl: z.number().int().min(1).max(3_600).default(2),
-  /** A client gives up waiting for the lock after this time; keep it below the plan's timeout. */
+  /** A client gives up waiting for the lock after this time, and after three quarters of the plan's timeout. */
   patienceMs: z.number().positive().max(3_600_000).default(3_000),
   /** Most steps (increments and renewals) of one hold. */
   steps: z.number().int().min(1).max(1_000).default(4),
@@ -61,7 +62,7 @@ type Turn =
 export const lock: WorkloadFactory<KvApi> = {
   name: "lock",
   summary: "takes turns with a lock on a lease: never two holders, growing tokens, no lost update",
-  create({ options }) {
+  create({ options, timeout }) {
     const parsed = parseOptions("lock", Options, options);
     const { ttl } = parsed;
     const clockSlack = Math.round(parsed.clockSlackMs * MILLISECOND);
@@ -77,7 +78,8 @@ export const lock: WorkloadFactory<KvApi> = {
         eachThread(untilOk(limit(10, repeat(READ)))),
       ),
       checkers: [mutualExclusionChecker({ clockSlack })],
-      open: (api, _process, runtime) => new LockClient(api, runtime, parsed),
+      open: (api, _process, runtime) =>
+        new LockClient(api, runtime, patience(parsed.patienceMs, timeout), parsed),
     });
   },
 };
@@ -131,10 +133,10 @@ class LockClient implements Client<LockSignature> {
   #held: Held | undefined;
   #closed = false;
 
-  constructor(api: KvApi, runtime: Runtime, { patienceMs, guard, leased }: Options) {
+  constructor(api: KvApi, runtime: Runtime, patience: Nanos, { guard, leased }: Options) {
     this.#api = api;
     this.#runtime = runtime;
-    this.#patience = Math.round(patienceMs * MILLISECOND);
+    this.#patience = patience;
     this.#guard = guard;
     this.#leased = leased;
   }

@@ -8,7 +8,7 @@ import { registerWorkload } from "./register.ts";
 import { playOnSingleCopy, type SingleCopyOptions } from "./single-copy.ts";
 
 function options(given: WorkloadOptions["options"] = {}): WorkloadOptions {
-  return { nodes: ["n1"], concurrency: 5, random: seededRandom(1), options: given };
+  return { nodes: ["n1"], concurrency: 5, timeout: 5e9, random: seededRandom(1), options: given };
 }
 
 async function play(given: WorkloadOptions["options"], how: Partial<SingleCopyOptions>) {

@@ -25,7 +25,13 @@ async function judge(
   options: { readonly [name: string]: boolean | number },
   play: Partial<SingleCopyOptions>,
 ): Promise<{ readonly verdict: Verdict; readonly history: History }> {
-  const workload = factory.create({ nodes: ["n1"], concurrency: 5, random: seededRandom(1), options });
+  const workload = factory.create({
+    nodes: ["n1"],
+    concurrency: 5,
+    timeout: 5e9,
+    random: seededRandom(1),
+    options,
+  });
   const history = await playOnSingleCopy(workload, {
     store: new Store({ bug: "" }),
     seed: 1,
