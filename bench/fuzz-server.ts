@@ -17,12 +17,10 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { FrameWriter, PREFACE } from "../cluster/etcd/http2/frames.ts";
 import { ROUTES } from "../cluster/etcd/routes.ts";
 import { methodSchemas } from "../cluster/etcd/schema.ts";
-import { frameOf } from "../cluster/live/frames.ts";
-import { encodeHello } from "../cluster/live/handshake.ts";
-import { type PeerMessage, peerProtocol } from "../cluster/node/protocol.ts";
 import { pause, ServerCluster, type ServerProcess } from "../cluster/server/processes.ts";
 import { type Random, seededRandom } from "../src/runtime/random.ts";
 import { framed, LoadConnection } from "./grpc-load.ts";
+import { broken, noise, type PeerTarget, peerBytes, peerSnapshot, peerTalk } from "./lying-peer.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -36,29 +34,6 @@ const { values: options } = parseArgs({
 /** How long well-meant requests may take. Machines that test are slow. */
 const PATIENCE_MS = 30_000;
 const LINGER_MS = 100;
-
-function noise(random: Random, most: number): Buffer {
-  return Buffer.from(Array.from({ length: random.below(most) }, () => random.below(256)));
-}
-
-/** With some bytes changed, left out, or repeated. */
-function broken(random: Random, bytes: Buffer): Buffer {
-  let changed = Buffer.from(bytes);
-  for (let i = random.below(4); i > 0 && changed.length > 0; i--) {
-    const at = random.below(changed.length);
-    switch (random.below(3)) {
-      case 0:
-        changed[at] = random.pick([0, 1, 0x7f, 0x80, 0xff, random.below(256)]);
-        break;
-      case 1:
-        changed = Buffer.concat([changed.subarray(0, at), changed.subarray(at + 1 + random.below(8))]);
-        break;
-      default:
-        changed = Buffer.concat([changed.subarray(0, at), noise(random, 8), changed.subarray(at)]);
-    }
-  }
-  return changed;
-}
 
 const NUMBERS = [
   0n,
@@ -184,122 +159,6 @@ async function calls(random: Random, url: string): Promise<void> {
   connection.close();
 }
 
-/** A message of a peer, in form or not, after a handshake that is right or not. */
-function peerBytes(random: Random): Buffer[] {
-  const hello = encodeHello({
-    clusterId: random.pick([0, 1]),
-    member: random.pick([0, 7]),
-    node: "http://127.0.0.1:1",
-    port: random.pick(["peer", "snapshot", "members", "client", ""]),
-  });
-  const message = peerProtocol.encode({ type: "hello", clusterId: 1, from: 7, to: random.below(3) });
-  const frame = (payload: Uint8Array) => Buffer.from(frameOf(payload));
-  switch (random.below(4)) {
-    case 0:
-      return [noise(random, 400)];
-    case 1:
-      return [broken(random, frame(hello)), noise(random, 100)];
-    case 2:
-      return [frame(hello), frame(message), frame(broken(random, Buffer.from(message)))];
-    default:
-      return [frame(broken(random, Buffer.from(hello))), frame(noise(random, 2000))];
-  }
-}
-
-const COUNTS = [
-  0,
-  1,
-  2,
-  3,
-  5,
-  1_000,
-  2 ** 32,
-  2 ** 47 - 1,
-  2 ** 47,
-  2 ** 48 - 1,
-  2 ** 48,
-  2 ** 53 - 1,
-  1e300,
-  -1,
-];
-
-/**
- * What a peer says that knows whom it speaks to: in form, or nearly, and far off. Left out is what a peer has the
- * right to bring about: other members, commands of its own, and a commit of what is not there, which proves that
- * something durable was lost and must end the member.
- */
-function peerTalk(random: Random, { clusterId, member, round }: PeerTarget): Buffer[] {
-  const frame = (payload: Uint8Array) => Buffer.from(frameOf(payload));
-  const port = random.chance(0.8) ? "peer" : "snapshot";
-  const hello = { clusterId, from: 7, to: member };
-  const count = () => random.pick(COUNTS);
-  const small = () => random.below(4);
-  // Around the server's own, which grows with what it hears: one far above would make all others old.
-  const term = () =>
-    random.pick([random.below(2 * round + 10), random.below(2 * round + 10), 2 ** 47, 2 ** 53]);
-  const raft = () => ({ from: random.pick([7, 8, member, 0]), to: member, term: term() });
-  const entry = (index: number) => ({
-    kind: random.pick(["normal", "normal", "none"]),
-    index,
-    term: random.chance(0.8) ? term() : count(),
-    data: random.chance(0.9) ? new Uint8Array(0) : count(),
-  });
-  const append = () => {
-    const previousIndex = random.pick([small(), count()]);
-    const at = random.chance(0.7) ? previousIndex + 1 : count();
-    const entries = Array.from({ length: random.below(4) }, (_, i) => entry(at + i));
-    return { type: "append", ...raft(), previousIndex, previousTerm: term(), commit: 0, entries };
-  };
-  const messages: readonly (() => object)[] = [
-    append,
-    append,
-    () => ({
-      type: "append-response",
-      ...raft(),
-      index: count(),
-      reject: random.chance(0.5),
-      hintIndex: count(),
-      hintTerm: count(),
-    }),
-    () => ({ type: "heartbeat", ...raft(), commit: 0, context: count() }),
-    () => ({ type: "heartbeat-response", ...raft(), context: count() }),
-    () => ({ type: "vote", ...raft(), lastIndex: count(), lastTerm: count(), force: random.chance(0.5) }),
-    () => ({ type: "pre-vote", ...raft(), lastIndex: count(), lastTerm: count(), force: random.chance(0.5) }),
-    () => ({ type: "vote-response", ...raft(), reject: random.chance(0.5) }),
-    () => ({ type: "pre-vote-response", ...raft(), reject: random.chance(0.5) }),
-    () => ({ type: "timeout-now", ...raft() }),
-    () => ({ type: "read-index", ...raft(), context: count() }),
-    () => ({ type: "read-index-response", ...raft(), context: count(), index: count() }),
-    () => ({ type: "transfer-leader", ...raft(), transferee: count() }),
-    () => ({
-      type: "ask-leader",
-      from: 7,
-      to: member,
-      id: count(),
-      request: random.pick([
-        { kind: "member-list" },
-        { kind: "lease-keep-alive", id: String(count()) },
-        { kind: "member-promote", id: count() },
-        { kind: "transfer-leader", to: count() },
-        { kind: "member-add" },
-        null,
-      ]),
-    }),
-    () => ({ type: "leader-answer", from: 7, to: member, id: count(), response: { kind: "members" } }),
-    () => ({ type: "frame", frame: noise(random, 100) }),
-  ];
-  const talk = Array.from({ length: random.between(1, 20) }, () => {
-    const bytes = Buffer.from(peerProtocol.encode(random.pick(messages)() as PeerMessage));
-    return frame(random.chance(0.9) ? bytes : broken(random, bytes));
-  });
-  const greeting = port === "peer" ? { type: "hello", ...hello } : { type: "hello", ...hello, term: count() };
-  return [
-    frame(encodeHello({ clusterId, member: 7, node: "http://127.0.0.1:1", port })),
-    frame(peerProtocol.encode(greeting as PeerMessage)),
-    ...talk,
-  ];
-}
-
 async function gateway(random: Random, url: string): Promise<void> {
   const values = [0, -1, 1e300, "", "a", "/w==", null, true, [], {}, "9223372036854775808"];
   const names = ["key", "range_end", "value", "lease", "limit", "compare", "success", "create_request", "ID"];
@@ -316,17 +175,25 @@ async function gateway(random: Random, url: string): Promise<void> {
   );
 }
 
-/** Whom a peer believes to speak to. */
-interface PeerTarget {
-  readonly clusterId: number;
-  readonly member: number;
-  readonly round: number;
+/** The peer that lies is a member, so that the server believes it more than a stranger. */
+async function addLiar(server: ServerProcess): Promise<number> {
+  const { member } = await server.post("cluster/member/add", {
+    peerURLs: ["http://127.0.0.1:1"],
+    isLearner: true,
+  });
+  return Number((member as { readonly ID: string }).ID);
 }
 
-async function targetOf(server: ServerProcess): Promise<Omit<PeerTarget, "round">> {
-  const { header } = await server.post("maintenance/status", {});
+async function targetOf(server: ServerProcess, liar: number): Promise<PeerTarget> {
+  const { header, raftIndex, raftTerm } = await server.post("maintenance/status", {}, PATIENCE_MS);
   const { cluster_id, member_id } = header as { readonly [field: string]: string };
-  return { clusterId: Number(cluster_id), member: Number(member_id) };
+  return {
+    clusterId: Number(cluster_id),
+    member: Number(member_id),
+    liar,
+    index: Number(raftIndex),
+    term: Number(raftTerm),
+  };
 }
 
 /** Requests of HTTP/1, of which only the first line is anybody's guess. */
@@ -375,6 +242,7 @@ const attacks: {
   gateway: (random, { clientUrl }) => gateway(random, clientUrl),
   peers: (random, { peerUrl }) => send(random, peerUrl, peerBytes(random)),
   talk: (random, { peerUrl }, target) => send(random, peerUrl, peerTalk(random, target)),
+  snapshots: (random, { peerUrl }, target) => send(random, peerUrl, peerSnapshot(random, target)),
 };
 
 /** MiB. */
@@ -399,7 +267,8 @@ let peak = 0;
 try {
   await cluster.found(1);
   const server = cluster.servers[0] as ServerProcess;
-  const target = await targetOf(server);
+  const liar = await addLiar(server);
+  let target = await targetOf(server, liar);
   const before = memoryOf(server);
   const ends = Date.now() + Number(options.minutes) * 60_000;
   for (; Date.now() < ends; round++) {
@@ -408,10 +277,10 @@ try {
     await Promise.all(
       names.map((name, i) => {
         counts.set(name, (counts.get(name) ?? 0) + 1);
-        return attacks[name]?.(of.fork(i), server, { ...target, round }).catch(() => {});
+        return attacks[name]?.(of.fork(i), server, target).catch(() => {});
       }),
     );
-    if (!server.running) throw new Error(`the server has ended:\n${server.log}`);
+    if (!server.running) throw new Error("the server has ended");
     peak = Math.max(peak, memoryOf(server));
     if (peak > Number(options.memory)) throw new Error(`the server takes ${peak.toFixed(0)} MiB`);
     if (round % 10 > 0) continue;
@@ -420,6 +289,7 @@ try {
     await takeBackAlarms(server);
     await server.post("kv/put", { key, value: key }, PATIENCE_MS);
     await server.post("kv/range", { key }, PATIENCE_MS);
+    target = await targetOf(server, liar);
   }
   console.log(
     `rounds ${options.from} to ${round} of seed ${seed}, ${options.minutes} minutes: the server lives`,
@@ -429,9 +299,15 @@ try {
   console.log(`memory: ${before.toFixed(0)} MiB at first, ${peak.toFixed(0)} at most`);
   console.log([...counts].map(([name, count]) => `${name} ${count}`).join(", "));
 } catch (error) {
-  console.log(`round ${round} of seed ${seed}: ${(error as Error).message}`);
+  const { message, cause = "" } = error as Error;
+  console.log(`round ${round} of seed ${seed}: ${message} ${cause}`);
+  // If it is ending, it may not have said yet why.
+  await pause(2_000);
+  for (const server of cluster.servers) console.log(`${server.name}: ${server.log.slice(-2000)}`);
   console.log(`repeat: npm run bench:fuzz-server -- --seed ${seed} --from ${Math.max(0, round - 10)}`);
   process.exitCode = 1;
 } finally {
   await cluster.end();
 }
+// Attacks leave connections half open behind them.
+process.exit();

@@ -289,6 +289,7 @@ export const events = [
   { name: "process-paused", where: "nemesis", summary: "a process was made to stand still" },
   { name: "process-resumed", where: "nemesis", summary: "a process went on" },
   { name: "power-lost", where: "nemesis", summary: "a machine lost its power" },
+  { name: "peer-refused", where: "node", summary: "a member turned away who spoke to it as a peer" },
   { name: "exit", where: "node", summary: "a member ended itself" },
   { name: "crash", where: "node", summary: "a member's code threw" },
   { name: "fault-start", where: "nemesis", summary: "a fault began" },

@@ -4,6 +4,13 @@ import type { LeaseId } from "./request.ts";
 /** No lease. */
 export const NO_LEASE: LeaseId = "0";
 
+const FORM = /^(?:0|-?[1-9]\d{0,18})$/;
+
+/** Whether it is a number as those are written. */
+export function isLeaseId(text: string): boolean {
+  return text === NO_LEASE || FORM.test(text);
+}
+
 /** Orders by the numbers' size: negative, zero or positive. */
 export function compareLeaseIds(a: LeaseId, b: LeaseId): number {
   if (a === b) return 0;

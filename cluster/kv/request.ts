@@ -208,21 +208,23 @@ export type WatchCreateRequest = {
 };
 
 /** gRPC status codes in use, by their standard names. */
-export type StatusCode =
-  | "CANCELLED"
-  | "UNKNOWN"
-  | "INVALID_ARGUMENT"
-  | "DEADLINE_EXCEEDED"
-  | "NOT_FOUND"
-  | "PERMISSION_DENIED"
-  | "RESOURCE_EXHAUSTED"
-  | "FAILED_PRECONDITION"
-  | "OUT_OF_RANGE"
-  | "UNIMPLEMENTED"
-  | "INTERNAL"
-  | "UNAVAILABLE"
-  | "UNAUTHENTICATED"
-  | "DATA_LOSS";
+export const STATUS_CODES = [
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "UNAUTHENTICATED",
+  "DATA_LOSS",
+] as const;
+export type StatusCode = (typeof STATUS_CODES)[number];
 
 /** An error as a value: etcd's code and message, exactly (api/v3rpc/rpctypes/error.go). */
 export type StatusError = { readonly kind: "error"; readonly code: StatusCode; readonly message: string };

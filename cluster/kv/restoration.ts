@@ -1,7 +1,8 @@
 /** From the chunks of a snapshot back to the store it was taken of. */
 import { AlarmTable } from "./alarm-table.ts";
 import { type AuthState, AuthTable } from "./auth.ts";
-import { NO_LEASE } from "./lease-id.ts";
+import { boolean, integer, list, oneOf, shaped, string } from "./check.ts";
+import { isLeaseId, NO_LEASE } from "./lease-id.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { PackedReader } from "./packed.ts";
 import type { Bytes, KeyValue, LeaseId } from "./request.ts";
@@ -9,8 +10,14 @@ import { FORMAT, RECORD } from "./snapshot.ts";
 import { Store, type StoreOptions } from "./store.ts";
 import { Versions } from "./versions.ts";
 
+/** What a record costs in memory beyond its texts, if it is no version. Bytes, roughly. */
+const RECORD_OVERHEAD = 200;
+
 export class Restoration {
   readonly #options: StoreOptions;
+  readonly #maxBytes: number;
+  /** Of everything but versions. */
+  #bytes = 0;
   #versions: Versions | undefined;
   readonly #leases = new LeaseTable();
   readonly #alarms = new AlarmTable();
@@ -19,8 +26,10 @@ export class Restoration {
   readonly #attached = new Map<LeaseId, Set<Bytes>>();
   #hash: number | undefined;
 
-  constructor(options: StoreOptions) {
+  /** `maxBytes`: what the state may take in memory; whoever sends it may not stop by himself. */
+  constructor(options: StoreOptions, maxBytes = Number.POSITIVE_INFINITY) {
     this.#options = options;
+    this.#maxBytes = maxBytes;
     this.#auth = new AuthTable(undefined, options.bug);
   }
 
@@ -30,10 +39,12 @@ export class Restoration {
     while (!reader.done) {
       if (this.#hash !== undefined) throw malformed("something follows its end");
       this.#addRecord(reader);
+      if ((this.#versions?.bytes ?? 0) + this.#bytes > this.#maxBytes)
+        throw malformed(`it takes more than ${this.#maxBytes} bytes`);
     }
   }
 
-  /** The store, once all chunks were added, and the hash it had. Throws if some are missing. */
+  /** The store, once all chunks were added, and the hash it had. Throws if some are missing or it has another one. */
   finish(): { readonly store: Store; readonly hash: number } {
     if (this.#versions === undefined || this.#hash === undefined) throw malformed("its end is missing");
     const parts = {
@@ -42,7 +53,11 @@ export class Restoration {
       alarms: this.#alarms,
       auth: this.#auth,
     };
-    return { store: new Store(this.#options, parts), hash: this.#hash };
+    const store = new Store(this.#options, parts);
+    // With a planted bug on, what was lost on the way is for the checkers to see.
+    if (this.#options.bug === "" && store.hash() !== this.#hash)
+      throw malformed("its state is not the one it was taken of");
+    return { store, hash: this.#hash };
   }
 
   #addRecord(reader: PackedReader): void {
@@ -53,6 +68,7 @@ export class Restoration {
       this.#versions = Versions.emptyAt(this.#options.bug, reader.integer());
       return;
     }
+    if (kind !== RECORD.base && kind !== RECORD.change) this.#bytes += RECORD_OVERHEAD;
     switch (kind) {
       case RECORD.base: {
         const kv = this.#version(reader);
@@ -73,7 +89,7 @@ export class Restoration {
         return;
       }
       case RECORD.lease: {
-        const id = reader.text();
+        const id = leaseId(reader);
         const forgets = this.#options.bug === "snapshot-omits-attachments";
         const keys = forgets ? undefined : this.#attached.get(id);
         this.#leases.grant(id, reader.integer(), reader.integer(), keys);
@@ -85,9 +101,12 @@ export class Restoration {
         this.#alarms.raise({ alarm, member: reader.text() });
         return;
       }
-      case RECORD.auth:
-        this.#auth = new AuthTable(authState(JSON.parse(reader.text())), this.#options.bug);
+      case RECORD.auth: {
+        const text = reader.text();
+        this.#bytes += text.length;
+        this.#auth = new AuthTable(authState(JSON.parse(text)), this.#options.bug);
         return;
+      }
       case RECORD.end:
         if (versions.empty) throw malformed("no log of changes");
         this.#hash = reader.integer();
@@ -103,7 +122,7 @@ export class Restoration {
       createRevision: reader.integer(),
       modRevision: reader.integer(),
       version: reader.integer(),
-      lease: reader.text(),
+      lease: leaseId(reader),
       value: reader.text(),
     };
   }
@@ -122,16 +141,24 @@ export function restore(chunks: Iterable<Uint8Array>, options: StoreOptions): St
   return restoration.finish().store;
 }
 
+const permission = shaped({ type: oneOf("read", "write", "readwrite"), key: string, rangeEnd: string });
+const isAuthState = shaped({
+  enabled: boolean,
+  revision: integer,
+  users: list(shaped({ name: string, password: string, noPassword: boolean, roles: list(string) })),
+  roles: list(shaped({ name: string, permissions: list(permission) })),
+  tokens: list(shaped({ token: string, user: string, issued: integer })),
+});
+
 function authState(value: unknown): AuthState {
-  const state = value as Partial<AuthState> | null;
-  const sound =
-    typeof state === "object" &&
-    state !== null &&
-    typeof state.enabled === "boolean" &&
-    Number.isSafeInteger(state.revision) &&
-    [state.users, state.roles, state.tokens].every(Array.isArray);
-  if (!sound) throw malformed("users and roles are missing");
-  return state as AuthState;
+  if (!isAuthState(value)) throw malformed("users and roles are missing");
+  return value as AuthState;
+}
+
+function leaseId(reader: PackedReader): LeaseId {
+  const id = reader.text();
+  if (!isLeaseId(id)) throw malformed("a lease's id is no number");
+  return id;
 }
 
 function malformed(what: string): Error {

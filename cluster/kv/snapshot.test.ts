@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Command } from "./command.ts";
-import { restore } from "./restoration.ts";
-import { FORMAT } from "./snapshot.ts";
+import { Restoration, restore } from "./restoration.ts";
+import { FORMAT, RECORD } from "./snapshot.ts";
 import { Store } from "./store.ts";
 
 const SOUND = { bug: "" };
@@ -124,5 +124,29 @@ describe("a snapshot", () => {
     expect(() => restore([...chunks, chunks[0] as Buffer], SOUND)).toThrow("something follows its end");
     const another = Buffer.from(bytes.toString("latin1").replace(FORMAT, FORMAT.replace("2", "1")), "latin1");
     expect(() => restore([another], SOUND)).toThrow("not a store's snapshot");
+  });
+
+  it("is refused when it is not the state it says, or would be too large", () => {
+    const good = storeAfter([
+      { kind: "lease-grant", id: "7", ttl: 10 },
+      { kind: "user-add", name: "ann", password: "", noPassword: true },
+      { kind: "put", key: "a", value: "value", lease: "7" },
+    ]);
+    const [bytes] = chunksOf(good, 1 << 20) as [Buffer];
+    const other = (from: string, to: string) =>
+      Buffer.from(bytes.toString("latin1").replaceAll(from, to), "latin1");
+    expect(() => restore([other("value", "eulav")], SOUND)).toThrow("not the one it was taken of");
+    expect(() => restore([other("\x017", "\x01x")], SOUND)).toThrow("a lease's id is no number");
+    expect(() => restore([other('"roles":[]', '"roles":12')], SOUND)).toThrow("users and roles are missing");
+    expect(restore([bytes], SOUND).hash()).toBe(good.hash());
+
+    const received = (maxBytes: number) => new Restoration(SOUND, maxBytes).add(bytes);
+    expect(() => received(600)).toThrow("it takes more than 600 bytes");
+    received(10_000);
+    const revisions = Buffer.concat([
+      bytes.subarray(0, 3 + FORMAT.length),
+      Buffer.alloc(1000, RECORD.revision),
+    ]);
+    expect(() => new Restoration(SOUND, 10_000).add(revisions)).toThrow("it takes more than 10000 bytes");
   });
 });

@@ -685,7 +685,11 @@ describe("laws", () => {
       fc.record({ kind: fc.constant("put"), key: bytes, value: bytes, lease: bytes, ignoreValue: flag }),
       fc.record({ kind: fc.constant("delete-range"), key: bytes, rangeEnd: bytes }),
       fc.record({ kind: fc.constant("compact"), revision: integer }),
-      fc.record({ kind: fc.constant("lease-grant"), id: bytes, ttl: integer }),
+      fc.record({
+        kind: fc.constant("lease-grant"),
+        id: fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n).map(String),
+        ttl: integer,
+      }),
       fc.record({ kind: fc.constant("lease-revoke"), id: bytes }),
       fc.record({
         kind: fc.constant("lease-checkpoint"),

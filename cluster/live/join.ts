@@ -3,9 +3,9 @@
  * the id it was given there.
  */
 import { type Protocol, SECOND } from "../../src/runtime/runtime.ts";
+import { isObject } from "../kv/check.ts";
 import type { Member } from "../node/membership.ts";
 import { jsonProtocol } from "../node/protocol.ts";
-import { isObject } from "../node/shape.ts";
 import type { MemberId } from "../raft/message.ts";
 import { EventLoop } from "./event-loop.ts";
 import type { Log } from "./log.ts";

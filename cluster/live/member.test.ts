@@ -4,11 +4,14 @@ import net from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/runtime/random.ts";
+import { type PeerMessage, peerProtocol, snapshotProtocol } from "../node/protocol.ts";
+import { framesOf } from "../node/snapshot-format.ts";
 import { createAuthority } from "../server/certificates.ts";
 import { frameOf } from "./frames.ts";
 import { encodeHello } from "./handshake.ts";
 import { memberIdOf } from "./identity.ts";
 import { lockDirectory } from "./lock.ts";
+import { silent } from "./log.ts";
 import type { LiveMember } from "./member.ts";
 import { LiveTestbed, until } from "./testbed.ts";
 
@@ -153,6 +156,100 @@ describe("three members", () => {
     await write(await bed.leader(), 5);
     const live = [...bed.members.values()].map((member) => member.node.raft.leader);
     expect(new Set(live).size).toBe(1);
+  });
+});
+
+/** A peer that knows whom it speaks to, and lies. */
+class Liar {
+  readonly #member: LiveMember;
+
+  constructor(member: LiveMember) {
+    this.#member = member;
+  }
+
+  /** Says all this on one connection; resolves when the member ends that. */
+  say(from: number, ...messages: readonly object[]): Promise<void> {
+    const { clusterId, id: to } = this.#member;
+    const hello = { type: "hello", clusterId };
+    const encoded = [hello, ...messages].map((message) =>
+      peerProtocol.encode({ from, to, ...message } as PeerMessage),
+    );
+    return this.#send(from, "peer", encoded);
+  }
+
+  /** Sends a snapshot in these frames. */
+  show(from: number, term: number, frames: Iterable<Uint8Array>): Promise<void> {
+    const { clusterId, id: to } = this.#member;
+    const transfers = [...frames].map((frame) => ({ type: "frame", frame }) as const);
+    const encoded = [{ type: "hello", clusterId, from, to, term } as const, ...transfers].map(
+      snapshotProtocol.encode,
+    );
+    return this.#send(from, "snapshot", encoded);
+  }
+
+  async #send(member: number, port: string, payloads: readonly Uint8Array[]): Promise<void> {
+    const { clusterId, name } = this.#member;
+    const socket = net.connect(Number(new URL(bed.urls(name)[0] as string).port), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write(frameOf(encodeHello({ clusterId, member, node: "http://liar:1", port })));
+    for (const payload of payloads) socket.write(frameOf(payload));
+    await new Promise((resolve) => socket.on("close", resolve));
+  }
+}
+
+describe("a peer that lies", () => {
+  const warned: string[] = [];
+  beforeEach(async () => {
+    const told = (fields: object) => warned.push(String((fields as { reason?: string }).reason));
+    warned.length = 0;
+    await bed.end();
+    bed = new LiveTestbed({}, {}, { ...silent, warn: told, info: told });
+  });
+
+  it("gets nothing into the log, and no term that nobody could outdo", async () => {
+    const member = await bed.found("a");
+    const term = member.node.raft.term;
+    const liar = new Liar(member);
+    const data = new Uint8Array([1, 2, 3]);
+    await liar.say(7, { type: "propose", term: 0, entries: [{ kind: "normal", data }] });
+    const append = { type: "append", term: term + 5, previousIndex: 0, previousTerm: 0, commit: 1 };
+    await liar.say(7, { ...append, entries: [{ kind: "normal", index: 1, term: 1, data }] });
+    await liar.say(7, { type: "vote", term: 2 ** 40, lastIndex: 2 ** 40, lastTerm: 2 ** 40, force: true });
+    await liar.say(7, { type: "timeout-now", term, from: 8 });
+    const configuration = {
+      voters: [7],
+      votersOutgoing: [],
+      learners: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
+    const meta = { index: 1000, term, configuration };
+    await liar.show(7, term, framesOf({ meta, members: [], chunks: [] }));
+    await liar.show(7, 2 ** 40, framesOf({ meta, members: [], chunks: [] }));
+    await liar.say(member.id, { type: "timeout-now", term });
+    await write(member, 3);
+    expect(await value(member, "k2")).toBe("2");
+    expect(member.node.raft.term).toBe(term);
+    expect(warned).toEqual(
+      expect.arrayContaining([
+        'not a peer message, though it claims to be "propose"',
+        'not a peer message, though it claims to be "append"',
+        "member 7 comes with term 1099511627776",
+        "member 7 speaks for member 8",
+        "malformed snapshot: its end is missing",
+        `http://liar:1: this is member ${member.id} itself`,
+      ]),
+    );
+  });
+
+  it("ends a member that believes to have lost what was durable, which says so", async () => {
+    const member = await bed.found("a");
+    const { term } = member.node.raft;
+    await new Liar(member).say(7, { type: "heartbeat", term: term + 1, commit: 1000, context: 0 });
+    expect(await member.ended).toMatch(
+      /^what is durable here contradicts what the cluster says: commit 1000 is beyond the last index \d+$/,
+    );
   });
 });
 

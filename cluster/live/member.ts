@@ -15,6 +15,7 @@ import {
   type ServerMessage,
   SNAPSHOT_PORT,
 } from "../node/protocol.ts";
+import { CorruptLogError } from "../raft/log.ts";
 import type { MemberId } from "../raft/message.ts";
 import { LiveDisk, makeDirectoryNow } from "./disk.ts";
 import { EventLoop } from "./event-loop.ts";
@@ -34,6 +35,8 @@ const PUBLISH_PAUSE_MS = 500;
 
 /** Events that an operator wants to see; the others are for debugging. */
 const NOTABLE = new Set([
+  "peer-refused",
+  "snapshot-interrupted",
   "become-leader",
   "leader-changed",
   "snapshot-saved",
@@ -179,8 +182,12 @@ class RunningMember implements LiveMember {
       this.#end = resolve;
     });
     this.#loop = new EventLoop((error) => {
-      const { stack = String(error) } = error as Error;
-      this.#exit(`crashed: ${stack}`);
+      const { stack = String(error), message } = error as Error;
+      this.#exit(
+        error instanceof CorruptLogError
+          ? `what is durable here contradicts what the cluster says: ${message}`
+          : `crashed: ${stack}`,
+      );
     });
     this.#disk = new LiveDisk(directory, this.#loop);
     const node = nodeOf(options.advertisePeerUrls);

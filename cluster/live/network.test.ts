@@ -288,6 +288,33 @@ describe("real sockets", () => {
     expect(server.messages).toEqual(["still there"]);
   });
 
+  it("hold a bounded number of connections: the oldest make room", async () => {
+    const server = await listening();
+    const { network } = await listening({ clusterId: 1, member: 3 });
+    const dialled: Witness[] = [];
+    for (let i = 0; i < 70; i++) {
+      const witness = new Witness();
+      witness.connection = network.dial(`${server.url}:text`, TEXT, witness);
+      dialled.push(witness);
+      await until("it is open", () => witness.openings > 0);
+    }
+    await until("room was made", () => dialled.filter(({ ends }) => ends.length > 0).length === 6);
+    expect(dialled.findIndex(({ ends }) => ends.length === 0)).toBe(6);
+    dialled.at(-1)?.connection.send("still there");
+    await until("it has come", () => server.messages.length > 0);
+  });
+
+  it("take no names of any length, which would fill their logs", async () => {
+    const server = await listening();
+    const hello = encodeHello({ clusterId: 1, member: 9, node: "x".repeat(3000), port: "text" });
+    const socket = net.connect(Number(new URL(server.url).port), "127.0.0.1", () =>
+      socket.write(frameOf(hello)),
+    );
+    await until("it is refused", () => server.warnings.length > 0);
+    socket.destroy();
+    expect(server.warnings).toEqual(["a malformed handshake"]);
+  });
+
   it("survive any bytes", async () => {
     const server = await listening();
     const secure = await listening({ clusterId: 1, member: 4 }, files);

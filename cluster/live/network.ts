@@ -26,6 +26,10 @@ import { Wire, type WireHandlers } from "./wire.ts";
 const HANDSHAKE_DEADLINE_MS = 5_000;
 const BEAT_MS = 1_000;
 const HANDSHAKE_BYTES = 1 << 16;
+/** Sockets that others may have opened, in the middle of a handshake or past it. */
+const MAX_SOCKETS = 1024;
+/** Connections to a port: each may hold a message that is not whole yet. The oldest make room. */
+const MAX_CONNECTIONS = 64;
 
 /** PEM texts. */
 export interface TlsFiles {
@@ -58,6 +62,8 @@ export class LiveNetwork implements Network {
   readonly #options: LiveNetworkOptions;
   readonly #servers: net.Server[] = [];
   readonly #wires = new Set<Wire>();
+  /** Those that others have opened, by port, oldest first. */
+  readonly #accepted = new Map<string, Wire[]>();
   /** Next URL of a node that has several. */
   readonly #turns = new Map<NodeId, number>();
   /** What was last said about a node, not to say it with every attempt. */
@@ -72,6 +78,7 @@ export class LiveNetwork implements Network {
   async open(urls: readonly URL[]): Promise<void> {
     for (const url of urls) {
       const server = this.#server(url.protocol === "https:");
+      server.maxConnections = MAX_SOCKETS;
       this.#servers.push(server);
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
@@ -210,12 +217,25 @@ export class LiveNetwork implements Network {
     const link = new Link<unknown>(hello.node, listener.protocol, loop);
     link.wire = wire;
     wire.limit = port?.limit ?? HANDSHAKE_BYTES;
+    this.#makeRoom(hello.port, wire);
     wire.send(encodeWelcome(undefined));
     link.open();
     loop.run(() => {
       link.handlers = listener.accept(link);
     });
     return link;
+  }
+
+  #makeRoom(port: string, wire: Wire): void {
+    const open = (this.#accepted.get(port) ?? []).filter((each) => this.#wires.has(each));
+    if (open.length >= MAX_CONNECTIONS) {
+      this.#options.log.warn(
+        { port, connections: open.length },
+        "too many peer connections, the oldest ends",
+      );
+      open.shift()?.destroy("too many connections");
+    }
+    this.#accepted.set(port, [...open, wire]);
   }
 
   #wire(socket: net.Socket, handlers: WireHandlers): Wire {

@@ -5,7 +5,8 @@
  */
 import { decodeCommand } from "../kv/codec.ts";
 import type { Command } from "../kv/command.ts";
-import type { Entry } from "../raft/message.ts";
+import { CorruptLogError } from "../raft/log.ts";
+import type { Entry, Index } from "../raft/message.ts";
 import { proposalBody } from "./proposal.ts";
 
 interface Decoded {
@@ -17,12 +18,20 @@ interface Decoded {
 const PLACES = 256;
 const decoded: (Decoded | undefined)[] = Array<undefined>(PLACES).fill(undefined);
 
-/** Throws on bytes that hold no command. */
+/** Throws CorruptLogError on bytes that hold no command. */
 export function commandOf({ index, data }: Entry): Command {
   const place = index % PLACES;
   const known = decoded[place];
   if (known !== undefined && known.data === data) return known.command;
-  const command = decodeCommand(proposalBody(data));
+  const command = decode(index, data);
   decoded[place] = { data, command };
   return command;
+}
+
+function decode(index: Index, data: Uint8Array): Command {
+  try {
+    return decodeCommand(proposalBody(data));
+  } catch (error) {
+    throw new CorruptLogError(`entry ${index} holds no command: ${(error as Error).message}`);
+  }
 }

@@ -71,6 +71,18 @@ export interface LeaderRequestsHost {
   ): "proposed" | "config-change-pending" | "refused";
 }
 
+/** What answers what, unless it is an error. */
+const ANSWERS: { readonly [kind in LeaderRequest["kind"]]: LeaderResponse["kind"] } = {
+  "lease-keep-alive": "lease-keep-alive",
+  "lease-time-to-live": "lease-time-to-live",
+  "member-list": "members",
+  "member-add": "members",
+  "member-promote": "members",
+  "member-remove": "members",
+  "member-update": "members",
+  "transfer-leader": "leader-transferred",
+};
+
 /** Questions of one incarnation. */
 const QUESTIONS = 0x1_0000_0000;
 
@@ -142,9 +154,10 @@ export class LeaderRequests {
   #settle(id: number, response: LeaderResponse): void {
     const asked = this.#asked.get(id);
     if (asked === undefined) return;
+    const { kind } = response;
     // Whoever was asked has done nothing: the next tick asks whom it takes for the leader then.
-    if (response.kind === "error" && response.message === ErrNotLeader.message) asked.asked = 0;
-    else asked.settle(response);
+    if (kind === "error" && response.message === ErrNotLeader.message) asked.asked = 0;
+    else if (kind === "error" || kind === ANSWERS[asked.request.kind]) asked.settle(response);
   }
 
   #answer(request: LeaderRequest, reply: LeaderReply): void {

@@ -76,6 +76,8 @@ export interface NodeOptions {
   readonly maxRequestBytes?: number;
   /** Bytes of the store above which the member raises an alarm; none unless told otherwise. */
   readonly quotaBytes?: number;
+  /** Bytes of a state that this member takes from another at most; any unless told otherwise. */
+  readonly maxStateBytes?: number;
   /** Name of a planted bug, or "". */
   readonly bug: string;
   readonly observer?: NodeObserver;
@@ -93,6 +95,8 @@ const MAX_BYTES_PER_MESSAGE = 1 << 20;
 const MAX_UNCOMMITTED_BYTES = 64 << 20;
 /** A turn of the host takes a few batches; a core whose state is damaged may go on for ever. */
 const MAX_BATCHES_PER_TURN = 100_000;
+/** No cluster gets this far between two words of it: half a century of elections, one each second. */
+const MAX_TERM_JUMP = 2 ** 31;
 const DEFAULT_MAX_REQUEST_BYTES = 1.5 * 1024 * 1024;
 const MAX_UNAPPLIED_ENTRIES = 5000;
 /** What is applied in one turn at most: a member that comes back may have a long log to apply. */
@@ -193,7 +197,12 @@ export class Node {
     );
     this.#chunkBytes = options.snapshotChunkBytes ?? DEFAULT_SNAPSHOT_CHUNK_BYTES;
     const store = { bug: options.bug };
-    this.#snapshots = new SnapshotFiles(runtime.disk, { chunkBytes: this.#chunkBytes, store, failed });
+    this.#snapshots = new SnapshotFiles(runtime.disk, {
+      chunkBytes: this.#chunkBytes,
+      store,
+      maxBytes: options.maxStateBytes,
+      failed,
+    });
     this.raft = this.#createRaft(hard);
 
     this.#proposals = new Proposals(this.raft, options.member, this.#wal.incarnation, options.bug);
@@ -342,11 +351,12 @@ export class Node {
       get joining() {
         return node.#membership.list().length === 0;
       },
+      believable: (term) => term <= this.raft.term + MAX_TERM_JUMP,
       received: (message) => this.#received(message),
       receive: (term) =>
         term < this.raft.term || this.#held.length > 0 ? undefined : this.#snapshots.receive(),
-      arrived: (reception, from, term) => {
-        const data: Received = { ...reception.finish(), reception };
+      arrived: (reception, snapshot, from, term) => {
+        const data: Received = { ...snapshot, reception };
         this.#arrived = reception;
         this.raft.step({
           type: "snapshot",

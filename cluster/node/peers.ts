@@ -15,7 +15,7 @@ import {
   snapshotProtocol,
 } from "./protocol.ts";
 import type { Reception } from "./snapshot-file.ts";
-import { framesOf, SnapshotError, type SnapshotSource } from "./snapshot-format.ts";
+import { type DecodedSnapshot, framesOf, SnapshotError, type SnapshotSource } from "./snapshot-format.ts";
 
 /** Messages that wait for a slow peer at most. */
 const MAX_BUFFERED = 256;
@@ -27,6 +27,8 @@ const MAX_BACKOFF = 8;
 const SNAPSHOT_PATIENCE = 100;
 /** Frames of a snapshot under way at a time. */
 const SNAPSHOT_WINDOW = 4;
+/** Whom a member that knows nobody yet believes to be a peer, at most. */
+const MAX_STRANGERS = 64;
 
 export interface PeersOptions {
   readonly clusterId: number;
@@ -35,6 +37,8 @@ export interface PeersOptions {
   readonly transport: "stream" | "datagram";
   /** Name of a planted bug, or "". */
   readonly bug: string;
+  /** Whether a cluster may have come to this term since this member last heard of it. */
+  believable(term: Term): boolean;
   /** A message for this member. */
   received(message: PeerMessage): void;
   /** Whether this member has yet to learn who the others are: it then answers whoever speaks to it. */
@@ -42,7 +46,7 @@ export interface PeersOptions {
   /** A snapshot is about to come, of a leader's in this term; undefined if it is of no use. */
   receive(term: Term): Reception | undefined;
   /** It has come. */
-  arrived(reception: Reception, from: MemberId, term: Term): void;
+  arrived(reception: Reception, snapshot: DecodedSnapshot, from: MemberId, term: Term): void;
   /** It will not come, for this reason. */
   interrupted(reception: Reception, reason: string): void;
   unreachable(member: MemberId): void;
@@ -188,19 +192,42 @@ export class Peers {
   }
 
   #accept(connection: Connection<PeerMessage>): ConnectionHandlers<PeerMessage> {
-    const { clusterId, self, received } = this.#options;
-    let welcome = false;
+    let from: MemberId | undefined;
     return {
       message: (message) => {
-        if (welcome) received(message);
-        else if (message.type === "hello" && message.clusterId === clusterId && message.to === self) {
-          welcome = true;
-          if (this.#options.joining && !this.#byId.has(message.from))
-            this.#add(message.from, connection.peer);
-        } else connection.close();
+        const objection = this.#objection(message, from);
+        if (objection !== undefined) this.#refuse(connection, objection);
+        else if (from !== undefined) this.#options.received(message);
+        else {
+          from = message.from;
+          if (this.#options.joining && !this.#byId.has(from) && this.#byId.size < MAX_STRANGERS)
+            this.#add(from, connection.peer);
+        }
       },
       closed: () => {},
     };
+  }
+
+  /** What is wrong with a message on a connection that began with a hello of `from`, or that begins with it. */
+  #objection(message: PeerMessage, from: MemberId | undefined): string | undefined {
+    if (from === undefined) return this.#objectionToHello(message);
+    if (message.from !== from) return `member ${from} speaks for member ${message.from}`;
+    if ("term" in message && !this.#options.believable(message.term))
+      return `member ${from} comes with term ${message.term}`;
+    return undefined;
+  }
+
+  #objectionToHello(message: PeerMessage | SnapshotTransfer): string | undefined {
+    const { clusterId, self } = this.#options;
+    if (message.type !== "hello") return `a ${message.type} came before the hello`;
+    if (message.clusterId !== clusterId) return `it is of cluster ${message.clusterId}`;
+    if (message.to !== self) return `it looks for member ${message.to}`;
+    return message.from === self ? "it claims to be this member itself" : undefined;
+  }
+
+  #refuse(connection: Connection<unknown>, reason: string): void {
+    this.#runtime.trace("peer-refused", { peer: connection.peer, reason });
+    connection.close();
   }
 
   #sendSnapshot(peer: Peer, message: Extract<Message, { type: "snapshot" }>): void {
@@ -234,15 +261,16 @@ export class Peers {
   }
 
   #acceptSnapshot(connection: Connection<SnapshotTransfer>): ConnectionHandlers<SnapshotTransfer> {
-    const { clusterId, self } = this.#options;
     return {
       message: (transfer) => {
         const arrival = this.#arrival;
-        if (transfer.type === "hello" && transfer.clusterId === clusterId && transfer.to === self)
-          this.#welcome(connection, transfer.from, transfer.term);
-        else if (transfer.type === "frame" && arrival?.connection === connection)
+        if (arrival?.connection === connection && transfer.type === "frame")
           this.#take(arrival, transfer.frame);
-        else connection.close();
+        else {
+          const objection = this.#objectionToHello(transfer);
+          if (objection !== undefined) this.#refuse(connection, objection);
+          else if (transfer.type === "hello") this.#welcome(connection, transfer.from, transfer.term);
+        }
       },
       closed: (reason) => {
         if (this.#arrival?.connection === connection) this.#interrupt(reason);
@@ -252,6 +280,10 @@ export class Peers {
 
   /** Whoever was sending another is behind the times, or has forgotten of it. */
   #welcome(connection: Connection<SnapshotTransfer>, from: MemberId, term: Term): void {
+    if (!this.#options.believable(term)) {
+      this.#refuse(connection, `member ${from} comes with term ${term}`);
+      return;
+    }
     this.#interrupt("another one comes");
     const reception = this.#options.receive(term);
     if (reception === undefined) connection.close();
@@ -260,18 +292,20 @@ export class Peers {
 
   #take(arrival: Arrival, frame: Uint8Array): void {
     const { connection, reception, from, term } = arrival;
+    let snapshot: DecodedSnapshot;
     try {
       reception.add(frame, () => {
         if (this.#arrival === arrival) connection.send({ type: "taken" });
       });
+      if (!reception.ended) return;
+      snapshot = reception.finish();
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
       this.#interrupt(error.message);
       return;
     }
-    if (!reception.ended) return;
     this.#arrival = undefined;
-    this.#options.arrived(reception, from, term);
+    this.#options.arrived(reception, snapshot, from, term);
     connection.send({ type: "received" });
   }
 

@@ -5,11 +5,12 @@
 import type { NodeId } from "../../src/history/op.ts";
 import type { Protocol } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponses, WatchResponse } from "../api.ts";
+import { isObject } from "../kv/check.ts";
 import type { Caller, ResponseHeader, StatusError, WatchCreateRequest } from "../kv/request.ts";
 import type { MemberId, Message, Term } from "../raft/message.ts";
 import { getU32, putU32 } from "./bytes.ts";
 import type { Member, MemberUpdate } from "./membership.ts";
-import { isObject, isPeerMessage, isSnapshotTransfer } from "./shape.ts";
+import { isPeerMessage, isSnapshotTransfer } from "./shape.ts";
 
 /** Ports of a member: its address is "n1:client", … */
 export const CLIENT_PORT = "client";
@@ -100,8 +101,14 @@ export type SnapshotTransfer =
   | { readonly type: "received" };
 
 export const clientProtocol: Protocol<ClientMessage | ServerMessage> = jsonProtocol("client", isObject);
-export const peerProtocol: Protocol<PeerMessage> = jsonProtocol("peer", isPeerMessage);
-export const snapshotProtocol: Protocol<SnapshotTransfer> = jsonProtocol("snapshot", isSnapshotTransfer);
+/** JSON from others: many small values take far more memory than their text does. */
+const MAX_PEER_TEXT = 16 << 20;
+export const peerProtocol: Protocol<PeerMessage> = jsonProtocol("peer", isPeerMessage, MAX_PEER_TEXT);
+export const snapshotProtocol: Protocol<SnapshotTransfer> = jsonProtocol(
+  "snapshot",
+  isSnapshotTransfer,
+  MAX_PEER_TEXT,
+);
 
 /** Stands for a byte array, which follows the JSON: where it begins there, and its length. */
 const BYTES = "$bytes";
@@ -110,10 +117,19 @@ const HEADER_BYTES = 4;
 /** Characters that are no byte: they have no place in keys and values, but in names they have. */
 const WIDE = /[\u0100-\uffff]/g;
 
-/** `valid`: whether what was decoded is such a message; the node trusts it from there on. */
-export function jsonProtocol<M>(name: string, valid: (message: unknown) => boolean): Protocol<M> {
-  const refuse = (): never => {
-    throw new Error(`not a ${name} message`);
+/**
+ * `valid`: whether what was decoded is such a message; the node trusts it from there on. `maxText`: how long the JSON
+ * may be.
+ */
+export function jsonProtocol<M>(
+  name: string,
+  valid: (message: unknown) => boolean,
+  maxText = Number.POSITIVE_INFINITY,
+): Protocol<M> {
+  const refuse = (message?: unknown): never => {
+    const { type = undefined } = isObject(message) ? message : {};
+    const claim = typeof type === "string" ? `, though it claims to be ${quoted(type)}` : "";
+    throw new Error(`not a ${name} message${claim}`);
   };
   return {
     name,
@@ -136,17 +152,17 @@ export function jsonProtocol<M>(name: string, valid: (message: unknown) => boole
     },
     decode: (bytes) => {
       const start = bytes.length < HEADER_BYTES ? bytes.length + 1 : HEADER_BYTES + getU32(bytes, 0);
-      if (start > bytes.length) refuse();
+      if (start > bytes.length || start > HEADER_BYTES + maxText) refuse();
       const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       let message: unknown;
       try {
         const text = buffer.toString("latin1", HEADER_BYTES, start);
         message = JSON.parse(text);
-        if (text.includes(BYTES)) message = withArrays(message, bytes.subarray(start));
+        if (text.includes(BYTES)) message = new Arrays(bytes.subarray(start)).into(message);
       } catch {
         refuse();
       }
-      return valid(message) ? (message as M) : refuse();
+      return valid(message) ? (message as M) : refuse(message);
     },
   };
 }
@@ -172,16 +188,35 @@ function detach(value: unknown, detached: Detached): unknown {
   return copy;
 }
 
-/** Puts byte arrays of their own in the places of what stands for them. */
-function withArrays(value: unknown, bytes: Uint8Array): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const fields = value as { [field: string]: unknown };
-  const span = fields[BYTES];
-  if (span !== undefined) {
-    const [from, length] = span as [number, number];
-    if (!(from >= 0 && length >= 0 && from + length <= bytes.length)) throw new RangeError("beyond the end");
-    return new Uint8Array(bytes.subarray(from, from + length));
+/** The byte arrays that follow the JSON, in the order in which it mentions them: each once. */
+class Arrays {
+  readonly #bytes: Uint8Array;
+  #taken = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
-  for (const field in fields) fields[field] = withArrays(fields[field], bytes);
-  return fields;
+
+  /** Puts them in the places of what stands for them. Throws RangeError if there is no such array. */
+  into(value: unknown): unknown {
+    if (typeof value !== "object" || value === null) return value;
+    const fields = value as { [field: string]: unknown };
+    const span = fields[BYTES];
+    if (span !== undefined) return this.#take(span as [number, number]);
+    for (const field in fields) fields[field] = this.into(fields[field]);
+    return fields;
+  }
+
+  #take([from, length]: [number, number]): Uint8Array {
+    const end = from + length;
+    const sound = from === this.#taken && Number.isInteger(length) && length >= 0;
+    if (!sound || end > this.#bytes.length) throw new RangeError("no such array");
+    this.#taken = end;
+    return new Uint8Array(this.#bytes.subarray(from, end));
+  }
+}
+
+/** The beginning of what somebody else said. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 40));
 }

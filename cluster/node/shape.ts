@@ -2,74 +2,51 @@
  * Whether something that came over a wire has the shape of a message between members. The node behind it trusts what
  * it is given: a field that is missing would otherwise surface as a crash far from here.
  */
-import type { Entry, Message, Proposal } from "../raft/message.ts";
+
+import {
+  below,
+  boolean,
+  type Check,
+  integer,
+  list,
+  oneOf,
+  optional,
+  type Shapes,
+  shaped,
+  string,
+  union,
+} from "../kv/check.ts";
+import { decodeCommand } from "../kv/codec.ts";
+import type { Command } from "../kv/command.ts";
+import { isCommand } from "../kv/command-shape.ts";
+import { STATUS_CODES } from "../kv/request.ts";
+import { makesSense } from "../raft/configuration.ts";
+import type { ConfigChange, Entry, Message } from "../raft/message.ts";
 import { U48_LIMIT } from "./bytes.ts";
-import type { LeaderRequest, PeerMessage, RaftMessage, SnapshotTransfer } from "./protocol.ts";
+import { commandOf } from "./entry-command.ts";
+import { decodeUpdate, isUpdate, type Member } from "./membership.ts";
+import { proposalBody } from "./proposal.ts";
+import type {
+  LeaderRequest,
+  LeaderResponse,
+  PeerMessage,
+  RaftMessage,
+  SnapshotTransfer,
+} from "./protocol.ts";
 import type { SnapshotHead } from "./snapshot-format.ts";
 
-type Check = (value: unknown) => boolean;
-/** A check for each field but those that the union is told apart by. */
-type Shape<M, Known extends PropertyKey> = {
-  readonly [F in keyof Omit<M, Known>]-?: Check;
-};
-/** The member of a union that a tag stands for, also when it shares it with other tags. */
-type Case<M, Tag extends keyof M, T> = M extends unknown ? (T extends M[Tag] ? M : never) : never;
-type Shapes<M, Tag extends keyof M, Known extends PropertyKey> = {
-  readonly [T in M[Tag] & string]: Shape<Case<M, Tag, T>, Known>;
-};
+type Append = Message & { readonly type: "append" };
+type Propose = Message & { readonly type: "propose" };
 
-export function isObject(value: unknown): value is { readonly [field: string]: unknown } {
-  return typeof value === "object" && value !== null;
-}
-
-const below =
-  (limit: number): Check =>
-  (value) =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) < limit;
 /** Of members and clusters; and what is only sent back. */
 const id = below(U48_LIMIT);
 const number = below(Number.MAX_SAFE_INTEGER);
 /** Terms and indexes: no cluster lives to count so far, and a member that counts on from here can still write it down. */
 const count = below(U48_LIMIT / 2);
-const boolean: Check = (value) => typeof value === "boolean";
-const string: Check = (value) => typeof value === "string";
 const bytes: Check = (value) => value instanceof Uint8Array;
-const list =
-  (each: Check): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(each);
-const optional =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value);
-const shaped =
-  (shape: { readonly [field: string]: Check }): Check =>
-  (value) =>
-    isObject(value) && Object.entries(shape).every(([field, check]) => check(value[field]));
-
-/** One of a union, told apart by `tag`. */
-function union<M, Tag extends keyof M & string, Known extends PropertyKey>(
-  tag: Tag,
-  common: { readonly [field: string]: Check },
-  shapes: Shapes<M, Tag, Known>,
-): Check {
-  const byTag = new Map(
-    Object.entries<{ readonly [field: string]: Check }>(shapes).map(([name, shape]) => [
-      name,
-      shaped({ ...common, ...shape }),
-    ]),
-  );
-  return (value) => isObject(value) && byTag.get(value[tag] as string)?.(value) === true;
-}
-
 const change = shaped({
-  changes: list(
-    shaped({
-      type: (value) => value === "add-voter" || value === "add-learner" || value === "remove",
-      member: id,
-    }),
-  ),
-  transition: (value) => value === "auto" || value === "implicit" || value === "explicit",
+  changes: list(shaped({ type: oneOf("add-voter", "add-learner", "remove"), member: id })),
+  transition: oneOf("auto", "implicit", "explicit"),
 });
 const entry = union<Entry, "kind", "kind">(
   "kind",
@@ -79,14 +56,8 @@ const entry = union<Entry, "kind", "kind">(
     config: { index: count, term: count, data: bytes, change },
   },
 );
-const proposal = union<Proposal, "kind", "kind">(
-  "kind",
-  {},
-  {
-    normal: { data: bytes },
-    config: { data: bytes, change },
-  },
-);
+/** Changes of the cluster are proposed by its leader alone. */
+const proposal = shaped({ kind: oneOf("normal"), data: bytes });
 const snapshotMeta = shaped({
   index: count,
   term: count,
@@ -98,13 +69,18 @@ const snapshotMeta = shaped({
     autoLeave: boolean,
   }),
 });
-const isSnapshotHeadLike = shaped({
-  meta: snapshotMeta,
-  members: list(shaped({ id, node: string, learner: boolean })),
-});
+const updated = {
+  id,
+  node: optional(string),
+  name: optional(string),
+  clientUrls: optional(list(string)),
+};
+const update = shaped(updated);
+const member = shaped({ ...updated, node: string, learner: boolean });
+const isSnapshotHeadLike = shaped({ meta: snapshotMeta, members: list(member) });
 
 export function isSnapshotHead(value: unknown): value is SnapshotHead {
-  return isSnapshotHeadLike(value);
+  return isSnapshotHeadLike(value) && makesSense((value as SnapshotHead).meta.configuration);
 }
 
 const leaderRequest = union<LeaderRequest, "kind", "kind">(
@@ -117,17 +93,21 @@ const leaderRequest = union<LeaderRequest, "kind", "kind">(
     "member-add": { id, node: string, learner: boolean },
     "member-promote": { id },
     "member-remove": { id },
-    "member-update": {
-      id,
-      node: optional(string),
-      name: optional(string),
-      clientUrls: optional(list(string)),
-    },
+    "member-update": updated,
     "transfer-leader": { to: id },
   },
 );
-/** Only handed on. */
-const leaderResponse = shaped({ kind: string });
+const leaderResponse = union<LeaderResponse, "kind", "kind">(
+  "kind",
+  {},
+  {
+    "lease-keep-alive": { id: string, ttl: integer },
+    "lease-time-to-live": { id: string, ttl: integer, grantedTtl: integer, keys: list(string) },
+    members: { members: list(member) },
+    "leader-transferred": { leader: id },
+    error: { code: oneOf(...STATUS_CODES), message: string },
+  },
+);
 
 type Addressed = "type" | "from" | "to";
 const addressed = { from: id, to: id };
@@ -153,12 +133,45 @@ const isRaftMessageLike = union<RaftMessage, "type", Addressed | "term">("type",
 function isRaftMessage(value: unknown): value is RaftMessage {
   if (!isRaftMessageLike(value)) return false;
   const message = value as RaftMessage;
-  return message.type !== "append" || isPartOfLog(message);
+  if (message.type === "append") return isPartOfLog(message) && message.entries.every(isSound);
+  return message.type !== "propose" || message.entries.every(mayBecomeEntry);
 }
 
 /** Entries follow what is before them, and each other. */
-function isPartOfLog({ previousIndex, entries }: Message & { readonly type: "append" }): boolean {
+function isPartOfLog({ previousIndex, entries }: Append): boolean {
   return entries.every(({ index }, i) => index === previousIndex + 1 + i);
+}
+
+/** Every member will apply what is in the log: what none of them could must not get there. */
+function isSound(entry: Entry): boolean {
+  return entry.kind === "normal"
+    ? isBody(entry.data, () => commandOf(entry))
+    : isChange(entry.change, entry.data);
+}
+
+function mayBecomeEntry({ data }: Propose["entries"][number]): boolean {
+  return isBody(data, () => decodeCommand(proposalBody(data)));
+}
+
+/** What members put into an entry: nothing, what is new about a member, or a command. */
+function isBody(data: Uint8Array, decoded: () => Command): boolean {
+  if (data.length === 0) return true;
+  try {
+    return isUpdate(data) ? update(decodeUpdate(data)) : isCommand(decoded());
+  } catch {
+    return false;
+  }
+}
+
+/** Raft's own, of which it says nothing more, or one of a single member, with what is known of it. */
+function isChange({ changes }: ConfigChange, data: Uint8Array): boolean {
+  if (data.length === 0) return changes.length === 0;
+  try {
+    const about: unknown = JSON.parse(new TextDecoder().decode(proposalBody(data)));
+    return member(about) && changes.length === 1 && changes[0]?.member === (about as Member).id;
+  } catch {
+    return false;
+  }
 }
 
 type OwnMessage = Exclude<PeerMessage, RaftMessage>;

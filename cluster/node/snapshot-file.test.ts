@@ -98,6 +98,12 @@ describe("snapshot files", () => {
     }
   });
 
+  it("are refused when their configuration makes no sense", () => {
+    const { meta, members, chunks } = snapshot(7);
+    const without = { ...meta, configuration: { ...meta.configuration, voters: [] } };
+    expect(() => decode(framesOf({ meta: without, members, chunks }))).toThrow("does not say of when it is");
+  });
+
   it("are there after any loss of power once they were called back for", () => {
     for (let seed = 0; seed < 60; seed++) {
       const { world, host, saved, load } = saving(seed);

@@ -82,10 +82,10 @@ export class Reception {
   readonly #decoder: SnapshotDecoder;
   readonly #failed: (error: DiskError) => void;
 
-  constructor(path: string, file: DiskFile, options: StoreOptions, failed: (error: DiskError) => void) {
+  constructor(path: string, file: DiskFile, { store, maxBytes, failed }: SnapshotFilesOptions) {
     this.path = path;
     this.#file = file;
-    this.#decoder = new SnapshotDecoder(options);
+    this.#decoder = new SnapshotDecoder(store, maxBytes);
     this.#failed = failed;
   }
 
@@ -123,6 +123,8 @@ export interface SnapshotFilesOptions {
   /** Frames this long are each given a turn of their own. */
   readonly chunkBytes: number;
   readonly store: StoreOptions;
+  /** What a state that comes in may take in memory. */
+  readonly maxBytes?: number | undefined;
   readonly failed: (error: DiskError) => void;
 }
 
@@ -157,7 +159,7 @@ export class SnapshotFiles {
     const file = this.#disk.open(path);
     file.truncate(0);
     this.#aside.add(name);
-    return new Reception(path, file, this.#options.store, this.#options.failed);
+    return new Reception(path, file, this.#options);
   }
 
   discard({ path, file }: Reception): void {

@@ -84,8 +84,9 @@ export class SnapshotDecoder {
   #frames = 0;
   #ended = false;
 
-  constructor(options: StoreOptions) {
-    this.#restoration = new Restoration(options);
+  /** `maxBytes`: what the state may take in memory. */
+  constructor(options: StoreOptions, maxBytes?: number) {
+    this.#restoration = new Restoration(options, maxBytes);
   }
 
   /** Known from the first frame on. */

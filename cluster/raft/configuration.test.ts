@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changeConfiguration, isJoint, isVoter } from "./configuration.ts";
+import { changeConfiguration, emptyConfiguration, isJoint, isVoter, makesSense } from "./configuration.ts";
 import type { ConfigChange, Configuration, MemberId } from "./message.ts";
 import { quorumSize } from "./quorum.ts";
 
@@ -133,6 +133,7 @@ describe("a run of changes", () => {
           for (const ids of [voters, votersOutgoing, learners, learnersNext]) {
             expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
           }
+          expect(makesSense(configuration)).toBe(true);
         }
       }),
       { seed: 2, numRuns: 300 },
@@ -157,4 +158,22 @@ describe("a run of changes", () => {
       { seed: 3, numRuns: 100 },
     );
   });
+});
+
+describe("a configuration makes sense", () => {
+  const joint = { ...base, votersOutgoing: [1, 2, 9], learnersNext: [9], autoLeave: true };
+  it.each<[string, Configuration, boolean]>([
+    ["with voters and learners", base, true],
+    ["in between two", joint, true],
+    ["never without voters", { ...base, voters: [] }, false],
+    ["never when it is empty", emptyConfiguration, false],
+    ["never with a voter twice", { ...base, voters: [1, 1, 2] }, false],
+    ["never out of order", { ...base, voters: [2, 1] }, false],
+    ["never with nobody as a voter", { ...base, voters: [0, 1] }, false],
+    ["never with a voter that only listens", { ...base, learners: [3] }, false],
+    ["never with an outgoing voter that only listens", { ...joint, learners: [9], learnersNext: [] }, false],
+    ["never with a learner to be that does not go", { ...joint, learnersNext: [4] }, false],
+    ["never with a learner to be that votes on", { ...joint, learnersNext: [1] }, false],
+    ["never with something to leave that was not entered", { ...base, autoLeave: true }, false],
+  ])("%s", (_when, configuration, sense) => expect(makesSense(configuration)).toBe(sense));
 });

@@ -34,6 +34,19 @@ export function leavesJoint(change: ConfigChange): boolean {
   return change.changes.length === 0;
 }
 
+/** Do the invariants hold, and is there somebody to vote? */
+export function makesSense(configuration: Configuration): boolean {
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = configuration;
+  const ascending = (members: readonly MemberId[]) => members.every((id, i) => id > (members[i - 1] ?? 0));
+  return (
+    voters.length > 0 &&
+    [voters, votersOutgoing, learners, learnersNext].every(ascending) &&
+    !learners.some((member) => isVoter(configuration, member)) &&
+    learnersNext.every((member) => votersOutgoing.includes(member) && !voters.includes(member)) &&
+    (votersOutgoing.length > 0 || !autoLeave)
+  );
+}
+
 /**
  * The configuration after `change`. A change that makes no sense in `configuration` is refused as a whole; no change
  * ever leaves the cluster without a voter.

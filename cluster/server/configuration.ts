@@ -76,6 +76,8 @@ export function configure(given: Given, heapBytes = v8.getHeapStatistics().heap_
         maxTxnOps: read.integer("max-txn-ops", 1, 1e6),
         maxRequestBytes,
         quotaBytes,
+        // Its leader may have a larger quota, and a store may be a little above it.
+        maxStateBytes: Math.floor(0.6 * heapBytes),
       },
     },
     client: {
