@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { type ConfigSignature, configChecker, type Part } from "../checkers/config.ts";
 import type { KvApi } from "../cluster/api.ts";
-import type { KeyValue } from "../cluster/kv/request.ts";
+import type { KeyValue, RequestOp } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
 import { limit, repeat, untilOk } from "../src/generator/combinators.ts";
 import { eachThread } from "../src/generator/threads.ts";
@@ -21,6 +21,8 @@ const Options = z.strictObject({
   updates: z.number().min(0).max(1).default(0.3),
   /** Share of the operations that follow the changes. */
   follows: z.number().min(0).max(1).default(0.2),
+  /** Whether an update is one transaction. If not, it puts one part after another. */
+  atomic: z.boolean().default(true),
   /** Longest time that one operation follows; keep it below the plan's timeout. */
   maxLifetimeMs: z.number().positive().max(3_600_000).default(900),
 });
@@ -35,7 +37,7 @@ export const config: WorkloadFactory<KvApi> = {
   name: "config",
   summary: "updates a configuration of several parts in use: nobody ever sees parts of two versions",
   create({ options }) {
-    const { parts, updates, follows, maxLifetimeMs } = parseOptions("config", Options, options);
+    const { parts, updates, follows, atomic, maxLifetimeMs } = parseOptions("config", Options, options);
     return untyped<ConfigSignature, KvApi>({
       name: "config",
       generator: stateful<ConfigSignature, number>(0, {
@@ -49,7 +51,7 @@ export const config: WorkloadFactory<KvApi> = {
       }),
       final: eachThread(untilOk(limit(10, repeat(READ)))),
       checkers: [configChecker],
-      open: (api, _process, runtime) => new ConfigClient(api, runtime, parts),
+      open: (api, _process, runtime) => new ConfigClient(api, runtime, parts, atomic),
     });
   },
 };
@@ -58,10 +60,12 @@ class ConfigClient implements Client<ConfigSignature> {
   readonly #api: KvApi;
   readonly #runtime: Runtime;
   readonly #parts: readonly string[];
+  readonly #atomic: boolean;
 
-  constructor(api: KvApi, runtime: Runtime, parts: number) {
+  constructor(api: KvApi, runtime: Runtime, parts: number, atomic: boolean) {
     this.#api = api;
     this.#runtime = runtime;
+    this.#atomic = atomic;
     this.#parts = Array.from({ length: parts }, (_, i) => PREFIX + String(i).padStart(2, "0"));
   }
 
@@ -97,7 +101,8 @@ class ConfigClient implements Client<ConfigSignature> {
     if (before.type !== "ok") return before;
     const version = before.value.version + 1;
     const value = JSON.stringify({ version, token } satisfies Part);
-    return attemptWrite(async () => {
+    const [first, ...others] = this.#parts.map((key) => ({ kind: "put", key, value }) as const);
+    const made = await attemptWrite(async () => {
       const { succeeded } = await this.#api.request({
         kind: "txn",
         // A key that does not exist has modification revision 0.
@@ -109,11 +114,18 @@ class ConfigClient implements Client<ConfigSignature> {
             operand: before.value.revision,
           },
         ],
-        success: this.#parts.map((key) => ({ kind: "put", key, value })),
+        success: this.#atomic ? [first as RequestOp, ...others] : [first as RequestOp],
         failure: [],
       });
       return succeeded ? ok({ version }) : { type: "fail", error: "the configuration changed meanwhile" };
     });
+    if (this.#atomic || made.type !== "ok") return made;
+    const rest = await attemptWrite(async () => {
+      for (const put of others) await this.#api.request(put);
+      return made;
+    });
+    // Some of it took effect, whatever became of the rest.
+    return rest.type === "fail" ? { type: "info", error: rest.error } : rest;
   }
 
   #follow(lifetime: Nanos, signal: AbortSignal): Promise<Outcome<ConfigSignature["follow"]["out"]>> {

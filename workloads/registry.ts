@@ -26,6 +26,8 @@ const Options = z
     renewals: z.number().int().min(0).max(1_000).default(6),
     /** Share of the instances that leave without a word. */
     crashes: z.number().min(0).max(1).default(0.5),
+    /** Whether an entry hangs on a lease. If not, it stays until its instance deletes it. */
+    leased: z.boolean().default(true),
     /** Longest time that one operation follows; keep it below the plan's timeout. */
     maxLifetimeMs: z.number().positive().max(3_600_000).default(900),
     /** Most that servers' clocks may deviate over one ttl; see the checker. */
@@ -65,13 +67,14 @@ export const registry: WorkloadFactory<KvApi> = {
         eachThread(untilOk(limit(10, repeat({ f: "list", value: { settled: true } })))),
       ),
       checkers: [registryChecker({ clockSlack, expirySlack })],
-      open: (api, _process, runtime) => new RegistryClient(api, runtime),
+      open: (api, _process, runtime) => new RegistryClient(api, runtime, parsed.leased),
     });
   },
 };
 
 function traffic(options: Options, concurrency: number): Behaviour<RegistrySignature, Instance> {
-  const { minTtl, maxTtl, renewals, crashes, maxLifetimeMs } = options;
+  const { minTtl, maxTtl, crashes, leased, maxLifetimeMs } = options;
+  const renewals = leased ? options.renewals : 0;
   return {
     draw(instance, thread, random, { time }) {
       if (time < instance.due) return { until: instance.due };
@@ -102,29 +105,40 @@ function traffic(options: Options, concurrency: number): Behaviour<RegistrySigna
   };
 }
 
+interface Entry {
+  readonly key: string;
+  readonly lease: string | undefined;
+}
+
 class RegistryClient implements Client<RegistrySignature> {
   readonly #api: KvApi;
   readonly #runtime: Runtime;
-  #lease: string | undefined;
+  readonly #leased: boolean;
+  #entry: Entry | undefined;
 
-  constructor(api: KvApi, runtime: Runtime) {
+  constructor(api: KvApi, runtime: Runtime, leased: boolean) {
     this.#api = api;
     this.#runtime = runtime;
+    this.#leased = leased;
   }
 
   readonly invoke: Client<RegistrySignature>["invoke"] = {
     register: ({ id, ttl: asked }) => {
-      this.#lease = undefined;
+      this.#entry = undefined;
+      const key = PREFIX + id;
       return attemptWrite(async () => {
-        const { id: lease, ttl } = await this.#api.request({ kind: "lease-grant", id: "0", ttl: asked });
-        const { header } = await this.#api.request({ kind: "put", key: PREFIX + id, value: "", lease });
-        this.#lease = lease;
+        const { id: lease, ttl } = this.#leased
+          ? await this.#api.request({ kind: "lease-grant", id: "0", ttl: asked })
+          : { id: undefined, ttl: asked };
+        const hung = lease === undefined ? {} : { lease };
+        const { header } = await this.#api.request({ kind: "put", key, value: "", ...hung });
+        this.#entry = { key, lease };
         return ok({ revision: header.revision, ttl, term: header.raftTerm });
       });
     },
     // Renewing is no read: an answer that got lost may have prolonged the lease.
     keepalive: async () => {
-      const lease = this.#lease;
+      const lease = this.#entry?.lease;
       if (lease === undefined) return NOT_REGISTERED;
       return attemptWrite(async () => {
         const { ttl } = await this.#api.request({ kind: "lease-keep-alive", id: lease });
@@ -132,11 +146,13 @@ class RegistryClient implements Client<RegistrySignature> {
       });
     },
     deregister: async () => {
-      const lease = this.#lease;
-      this.#lease = undefined;
-      if (lease === undefined) return NOT_REGISTERED;
+      const entry = this.#entry;
+      this.#entry = undefined;
+      if (entry === undefined) return NOT_REGISTERED;
       return attemptWrite(async () => {
-        const { header } = await this.#api.request({ kind: "lease-revoke", id: lease });
+        const { header } = await (entry.lease === undefined
+          ? this.#api.request({ kind: "delete-range", key: entry.key })
+          : this.#api.request({ kind: "lease-revoke", id: entry.lease }));
         return ok({ revision: header.revision });
       });
     },

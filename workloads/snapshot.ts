@@ -23,6 +23,8 @@ const Options = z.strictObject({
   keys: z.number().int().min(1).max(100).default(20),
   /** Keys fetched by one request of a backup. */
   page: z.number().int().min(1).max(1_000).default(5),
+  /** Whether all pages are read at the revision of the first, or each at the newest. */
+  pinned: z.boolean().default(true),
   /** Share of the writes that delete. */
   deletes: z.number().min(0).max(1).default(0.2),
   /** Share of the writes that compact instead. */
@@ -62,7 +64,7 @@ export const snapshot: WorkloadFactory<KvApi> = {
         revisions((operation: Operation<SnapshotSignature>) => evidenceOf(operation, keys)),
         snapshotChecker,
       ],
-      open: (api) => new SnapshotClient(api, parsed.page),
+      open: (api) => new SnapshotClient(api, parsed),
     });
   },
 };
@@ -103,11 +105,13 @@ function traffic(options: Options, concurrency: number): Behaviour<SnapshotSigna
 class SnapshotClient implements Client<SnapshotSignature> {
   readonly #api: KvApi;
   readonly #page: number;
+  readonly #pinned: boolean;
   #backup: readonly Entry[] = [];
 
-  constructor(api: KvApi, page: number) {
+  constructor(api: KvApi, { page, pinned }: Options) {
     this.#api = api;
     this.#page = page;
+    this.#pinned = pinned;
   }
 
   readonly invoke: Client<SnapshotSignature>["invoke"] = {
@@ -175,7 +179,7 @@ class SnapshotClient implements Client<SnapshotSignature> {
         key,
         rangeEnd: PREFIX_END,
         limit: this.#page,
-        ...(revision === undefined ? {} : { revision }),
+        ...(revision === undefined || !this.#pinned ? {} : { revision }),
       });
       revision ??= header.revision;
       for (const kv of kvs) entries.push(entryOf(kv, PREFIX));
