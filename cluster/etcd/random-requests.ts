@@ -4,7 +4,8 @@
  * - a range at a negative revision in a transaction, which etcd refuses as compacted, and takes for the newest elsewhere;
  * - a put and a delete up to "\0" that covers it in one transaction, an overlap that etcd does not see;
  * - where a server has other members: serializable reads, which may be old, and ranges at a revision in transactions:
- *   of one that is to come or was compacted, etcd fails on the member asked, and there only (etcd#18667);
+ *   of one that is to come or was compacted, etcd fails on the member asked, and there only (etcd#18667); and
+ *   transactions that neither read nor write, which etcd answers from what that member knows;
  * - sort orders and targets that do not exist, of which etcd dies (`server.test.ts` asks us).
  */
 import type { ServiceError } from "@grpc/grpc-js";
@@ -80,16 +81,29 @@ export function interval(random: Random): { key: Buffer; rangeEnd: Buffer } {
   return { key: bytes(key), rangeEnd: bytes(random.pick(["", "", "", "\0", "c", "z", "a"])) };
 }
 
+/** The same, or the key alone where it would end before it begins. */
+export function forward<R extends { readonly key: Buffer; readonly rangeEnd: Buffer }>(request: R): R {
+  const { key, rangeEnd } = request;
+  const backward = rangeEnd.length > 0 && !rangeEnd.equals(bytes("\0")) && key.compare(rangeEnd) >= 0;
+  return backward ? { ...request, rangeEnd: bytes("") } : request;
+}
+
 export class Sequence {
   readonly #random: Random;
   readonly #alone: boolean;
+  readonly #user: boolean;
   /** Of the clusters, as far as is known. */
   revision = 1;
 
-  /** `alone`: whether each server is the only member of its cluster. */
-  constructor(random: Random, alone: boolean) {
+  /** `alone`: whether each server is the only member of its cluster. `user`: whether rights are looked at. */
+  constructor(random: Random, alone: boolean, user = false) {
     this.#random = random;
     this.#alone = alone;
+    this.#user = user;
+  }
+
+  #interval(): { key: Buffer; rangeEnd: Buffer } {
+    return this.#user ? forward(interval(this.#random)) : interval(this.#random);
   }
 
   /** Near the present, in the past, or to come. */
@@ -103,7 +117,7 @@ export class Sequence {
   range(): pb.RangeRequest {
     const random = this.#random;
     return message(pb.RangeRequest, {
-      ...interval(random),
+      ...this.#interval(),
       revision: this.#someRevision(),
       limit: BigInt(random.pick([0, 0, 1, 2])),
       sortOrder: random.pick([0, 0, 1, 2]),
@@ -132,15 +146,15 @@ export class Sequence {
 
   deleteRange(): pb.DeleteRangeRequest {
     const random = this.#random;
-    return message(pb.DeleteRangeRequest, { ...interval(random), prevKv: random.below(2) === 0 });
+    return message(pb.DeleteRangeRequest, { ...this.#interval(), prevKv: random.below(2) === 0 });
   }
 
   compare(): pb.Compare {
     const random = this.#random;
     const number = this.#someRevision();
+    const where = { key: bytes(random.pick(KEYS)), rangeEnd: bytes(random.pick(["", "", "", "z", "\0"])) };
     return message(pb.Compare, {
-      key: bytes(random.pick(KEYS)),
-      rangeEnd: bytes(random.pick(["", "", "", "z", "\0"])),
+      ...(this.#user ? forward(where) : where),
       result: random.below(4) as 0,
       target: random.below(5) as 0,
       targetUnion: random.pick([
@@ -158,11 +172,14 @@ export class Sequence {
     const random = this.#random;
     const ops = (): pb.RequestOp[] =>
       Array.from({ length: random.below(4) }, () => ({ request: this.#op(depth) }));
-    return message(pb.TxnRequest, {
+    const txn = {
       compare: Array.from({ length: random.below(3) }, () => this.compare()),
       success: ops(),
       failure: ops(),
-    });
+    };
+    if (depth === 0 && !this.#alone && !touchesKeys(txn))
+      txn.success.push({ request: { $case: "requestPut", requestPut: this.put() } });
+    return message(pb.TxnRequest, txn);
   }
 
   #op(depth: number): pb.RequestOp["request"] {
@@ -231,4 +248,11 @@ export class Sequence {
       }
     }
   }
+}
+
+/** Whether any operation reads or writes. */
+function touchesKeys({ success, failure }: Pick<pb.TxnRequest, "success" | "failure">): boolean {
+  return [...success, ...failure].some(({ request }) =>
+    request?.$case === "requestTxn" ? touchesKeys(request.requestTxn) : true,
+  );
 }

@@ -94,9 +94,12 @@ export function stepAuth(state: AuthState, request: AuthRequest): AuthState | St
         if (rest.length === role.permissions.length) return errors.ErrPermissionNotGranted;
         return next(state.users, [...otherRoles, { ...role, permissions: rest }]);
       }
-      const permissions = [...rest, request.permission].toSorted((a, b) =>
-        a.key === b.key ? (a.rangeEnd < b.rangeEnd ? -1 : 1) : a.key < b.key ? -1 : 1,
-      );
+      const at = role.permissions.findIndex((known) => !rest.includes(known));
+      const after = role.permissions.filter(({ key }) => key <= wanted.key).length;
+      const permissions =
+        at >= 0
+          ? role.permissions.with(at, request.permission)
+          : role.permissions.toSpliced(after, 0, request.permission);
       return next(state.users, [...otherRoles, { ...role, permissions }]);
     }
   }

@@ -48,7 +48,7 @@ export type User = {
   /** Sorted. */
   readonly roles: readonly string[];
 };
-/** Permissions sorted by key. */
+/** Permissions sorted by key, and those of one key by age. */
 export type Role = { readonly name: string; readonly permissions: readonly Permission[] };
 /** `issued`: wall clock of the member that issued it, in milliseconds. */
 export type Token = { readonly token: string; readonly user: string; readonly issued: number };
@@ -266,14 +266,16 @@ export class AuthTable {
     const role = this.#roles.get(request.name);
     if (role === undefined) return ErrRoleNotFound;
     const { key, rangeEnd } = request.kind === "role-grant-permission" ? request.permission : request;
-    const others = role.permissions.filter(
-      (permission) => permission.key !== key || permission.rangeEnd !== rangeEnd,
-    );
+    const isIt = (permission: Permission) => permission.key === key && permission.rangeEnd === rangeEnd;
+    const known = role.permissions.some(isIt);
     if (request.kind === "role-revoke-permission") {
-      if (others.length === role.permissions.length) return ErrPermissionNotGranted;
-      return this.#setRole({ ...role, permissions: others });
+      if (!known) return ErrPermissionNotGranted;
+      return this.#setRole({ ...role, permissions: role.permissions.filter((one) => !isIt(one)) });
     }
-    const permissions = [...others, request.permission].sort(byKey);
+    const { permission } = request;
+    const permissions = known
+      ? role.permissions.map((one) => (isIt(one) ? permission : one))
+      : [...role.permissions, permission].sort(byKey);
     return this.#setRole({ ...role, permissions });
   }
 
@@ -311,5 +313,5 @@ function byName<T extends { readonly name: string }>(things: ReadonlyMap<string,
 }
 
 function byKey(a: Permission, b: Permission): number {
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : a.rangeEnd < b.rangeEnd ? -1 : 1;
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
