@@ -89,7 +89,10 @@ describe("TLS", () => {
   const authority = createAuthority("tests", 1);
   const server = authority.issue("server", ["127.0.0.1", "localhost"]);
   const ann = authority.issue("ann", []);
-  const bed = new EdgeTestbed({}, { bcryptCost: 4, tls: { ...server, ca: authority.cert } });
+  const bed = new EdgeTestbed(
+    {},
+    { bcryptCost: 4, tls: { ...server, ca: authority.cert, clientCertAuth: true } },
+  );
   beforeAll(() => bed.found("m1"));
   afterAll(() => bed.end());
   const ca = Buffer.from(authority.cert);

@@ -1,8 +1,10 @@
 /** The member behind the edge: requests as promises, and connections for streams. */
+
 import type { ConnectionHandlers } from "../../src/runtime/runtime.ts";
 import type { KvRequest, KvResponse } from "../api.ts";
 import { ErrNoLeader, ErrTimeout } from "../kv/errors.ts";
 import type { Caller, ResponseHeader } from "../kv/request.ts";
+import type { Log } from "../live/log.ts";
 import type { Node } from "../node/node.ts";
 import type { ClientMessage, MemberRequest, MemberResponse, ServerMessage } from "../node/protocol.ts";
 import type { Authentication } from "./authentication.ts";
@@ -14,6 +16,7 @@ export interface LocalMember {
     Node,
     "applied" | "member" | "leader" | "learner" | "members" | "header" | "store" | "snapshot"
   >;
+  readonly log: Log;
   /** A connection of its own, as any client's. */
   dial(handlers: ConnectionHandlers<ServerMessage>): MemberConnection;
 }

@@ -4,7 +4,8 @@
  */
 import http from "node:http";
 import net from "node:net";
-import tls from "node:tls";
+import type tls from "node:tls";
+import { Credentials, type TlsFiles } from "../live/credentials.ts";
 import { authHandlers } from "./auth.ts";
 import { Authentication } from "./authentication.ts";
 import { clusterHandlers } from "./cluster.ts";
@@ -35,18 +36,11 @@ import { reflectionMethods } from "./reflection.ts";
 import { bind } from "./rpc.ts";
 import { watchHandlers } from "./watch.ts";
 
-export interface EdgeTls {
-  /** PEM. */
-  readonly cert: string;
-  readonly key: string;
-  /** Who may sign clients' certificates; without it, clients are not asked for one. */
-  readonly ca?: string;
-}
-
 export interface EdgeOptions {
   /** Where to listen; a port of 0 finds a free one. */
   readonly listen: readonly { readonly host: string; readonly port: number }[];
-  readonly tls?: EdgeTls;
+  /** Who may sign certificates of clients matters if they must have one. */
+  readonly tls?: TlsFiles;
   /** Bytes of a request at most; as in etcd unless told otherwise. */
   readonly maxRequestBytes?: number;
   /** The member's quota, for those who ask; 0 for none. */
@@ -100,7 +94,7 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
     ended: (path, code) => metrics.ended(path, code),
   });
   const web = http.createServer(gateway(methods, member, { maxRequestBytes, metrics }));
-  const door = new Door(carrier, web, options.tls);
+  const door = new Door(carrier, web, options.tls && new Credentials(options.tls, local.log));
   try {
     const ports: number[] = [];
     for (const { host, port } of options.listen) ports.push(await door.listen(host, port));
@@ -127,25 +121,25 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
 class Door {
   readonly #carrier: GrpcCarrier;
   readonly #web: http.Server;
-  readonly #tls: EdgeTls | undefined;
+  readonly #credentials: Credentials | undefined;
   readonly #servers: net.Server[] = [];
   readonly #sockets = new Set<net.Socket>();
 
-  constructor(carrier: GrpcCarrier, web: http.Server, security: EdgeTls | undefined) {
+  constructor(carrier: GrpcCarrier, web: http.Server, credentials: Credentials | undefined) {
     this.#carrier = carrier;
     this.#web = web;
-    this.#tls = security;
+    this.#credentials = credentials;
   }
 
   listen(host: string, port: number): Promise<number> {
-    const server = this.#tls === undefined ? net.createServer() : tls.createServer(secure(this.#tls));
+    const server = this.#credentials?.serve({ ALPNProtocols: ["h2", "http/1.1"] }) ?? net.createServer();
     this.#servers.push(server);
     server.on("connection", (socket: net.Socket) => {
       this.#sockets.add(socket);
       socket.on("close", () => this.#sockets.delete(socket));
       // Whoever serves the connection has listeners of its own; until then a broken one is no news.
       socket.on("error", () => socket.destroy());
-      if (this.#tls === undefined) this.#sniff(socket);
+      if (this.#credentials === undefined) this.#sniff(socket);
     });
     server.on("secureConnection", (socket: tls.TLSSocket) => {
       socket.on("error", () => socket.destroy());
@@ -195,9 +189,4 @@ class Door {
     };
     socket.on("data", listen);
   }
-}
-
-function secure({ cert, key, ca }: EdgeTls): tls.TlsOptions {
-  const clients = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
-  return { cert, key, ALPNProtocols: ["h2", "http/1.1"], ...clients };
 }

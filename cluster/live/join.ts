@@ -2,14 +2,16 @@
  * How a new member finds out who it is: an existing member has added it to the cluster under its URLs, and tells it
  * the id it was given there.
  */
+
 import { type Protocol, SECOND } from "../../src/runtime/runtime.ts";
 import { isObject } from "../kv/check.ts";
 import type { Member } from "../node/membership.ts";
 import { jsonProtocol } from "../node/protocol.ts";
 import type { MemberId } from "../raft/message.ts";
+import type { TlsFiles } from "./credentials.ts";
 import { EventLoop } from "./event-loop.ts";
 import type { Log } from "./log.ts";
-import { LiveNetwork, type TlsFiles } from "./network.ts";
+import { LiveNetwork } from "./network.ts";
 import { liveClock } from "./runtime.ts";
 
 export const MEMBERS_PORT = "members";

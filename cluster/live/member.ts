@@ -17,6 +17,7 @@ import {
 } from "../node/protocol.ts";
 import { CorruptLogError } from "../raft/log.ts";
 import type { MemberId } from "../raft/message.ts";
+import type { TlsFiles } from "./credentials.ts";
 import { LiveDisk, makeDirectoryNow } from "./disk.ts";
 import { EventLoop } from "./event-loop.ts";
 import { foundedId, founders, nodeOf } from "./founding.ts";
@@ -25,7 +26,7 @@ import { askMembers, MEMBERS_LIMIT, MEMBERS_PORT, membersProtocol } from "./join
 import { type DirectoryLock, lockDirectory } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { Loopback } from "./loopback.ts";
-import { LiveNetwork, type TlsFiles } from "./network.ts";
+import { LiveNetwork } from "./network.ts";
 import { LiveRuntime } from "./runtime.ts";
 
 /** Requests are far smaller; an entry, or a frame of a snapshot, may be as long as a request. */

@@ -16,11 +16,12 @@ import { World } from "../../src/runtime/world.ts";
 import { createAuthority } from "../server/certificates.ts";
 import { Host } from "../simulated/host.ts";
 import { SimulatedNetwork } from "../simulated/network.ts";
+import type { TlsFiles } from "./credentials.ts";
 import { EventLoop } from "./event-loop.ts";
 import { FrameReader, frameOf } from "./frames.ts";
 import { encodeHello } from "./handshake.ts";
 import { silent } from "./log.ts";
-import { LiveNetwork, type LiveNetworkOptions, type TlsFiles } from "./network.ts";
+import { LiveNetwork, type LiveNetworkOptions } from "./network.ts";
 import { freePort, until } from "./testbed.ts";
 
 const TEXT: Protocol<string> = {

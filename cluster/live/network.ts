@@ -17,6 +17,7 @@ import type {
   Protocol,
 } from "../../src/runtime/runtime.ts";
 import type { MemberId } from "../raft/message.ts";
+import { Credentials, type TlsFiles } from "./credentials.ts";
 import type { EventLoop } from "./event-loop.ts";
 import { decodeHello, decodeWelcome, encodeHello, encodeWelcome, type Hello } from "./handshake.ts";
 import type { Log } from "./log.ts";
@@ -30,16 +31,6 @@ const HANDSHAKE_BYTES = 1 << 16;
 const MAX_SOCKETS = 1024;
 /** Connections to a port: each may hold a message that is not whole yet. The oldest make room. */
 const MAX_CONNECTIONS = 64;
-
-/** PEM texts. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  /** Who may sign the certificate of the other end; those the system trusts if there is none. */
-  readonly ca?: string;
-  /** Whether the dialling end must have a certificate too. */
-  readonly clientCertAuth: boolean;
-}
 
 export interface LiveNetworkOptions {
   readonly loop: EventLoop;
@@ -60,6 +51,7 @@ export interface Listener {
 export class LiveNetwork implements Network {
   readonly listeners = new Map<string, Listener>();
   readonly #options: LiveNetworkOptions;
+  readonly #credentials: Credentials | undefined;
   readonly #servers: net.Server[] = [];
   readonly #wires = new Set<Wire>();
   /** Those that others have opened, by port, oldest first. */
@@ -70,8 +62,11 @@ export class LiveNetwork implements Network {
   readonly #said = new Map<NodeId, string>();
   #beats: NodeJS.Timeout | undefined;
 
+  /** Throws if the certificates make no sense. */
   constructor(options: LiveNetworkOptions) {
     this.#options = options;
+    const { tls: files, log } = options;
+    this.#credentials = files && new Credentials(files, log);
   }
 
   /** Takes connections at these URLs. Rejects if one is in use. */
@@ -151,14 +146,11 @@ export class LiveNetwork implements Network {
   }
 
   #server(secure: boolean): net.Server {
-    const { tls: files, log } = this.#options;
+    const { log } = this.#options;
     const accept = (socket: net.Socket) => this.#accept(socket);
     if (!secure) return net.createServer(accept);
-    if (files === undefined) throw new Error("an https URL needs a certificate");
-    const server = tls.createServer(
-      { ...secrets(files), requestCert: files.clientCertAuth, rejectUnauthorized: files.clientCertAuth },
-      accept,
-    );
+    if (this.#credentials === undefined) throw new Error("an https URL needs a certificate");
+    const server = this.#credentials.serve({}).on("secureConnection", accept);
     server.on("tlsClientError", (error, socket) => {
       log.warn({ remote: socket.remoteAddress, reason: error.message }, "peer connection refused");
       socket.destroy();
@@ -170,9 +162,8 @@ export class LiveNetwork implements Network {
     const host = hostOf(url);
     const port = Number(url.port);
     if (url.protocol !== "https:") return net.connect({ host, port }, connected);
-    const { tls: files } = this.#options;
     const servername = net.isIP(host) === 0 ? host : "";
-    return tls.connect({ host, port, servername, ...(files && secrets(files)) }, connected);
+    return tls.connect({ host, port, servername, ...this.#credentials?.current }, connected);
   }
 
   #accept(socket: net.Socket): void {
@@ -322,10 +313,6 @@ class Link<M> implements Connection<M> {
     this.over = true;
     this.#loop.run(() => this.handlers?.closed(reason));
   }
-}
-
-function secrets({ cert, key, ca }: TlsFiles): tls.SecureContextOptions {
-  return { cert, key, ...(ca === undefined ? {} : { ca }), minVersion: "TLSv1.2" };
 }
 
 /** IPv6 addresses stand in brackets in a URL, and nowhere else. */

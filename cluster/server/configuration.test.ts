@@ -112,12 +112,14 @@ describe("a configuration", () => {
       "listen-client-urls": "https://[::1]:2379",
     };
     expect(given(files).client).toMatchObject({ tls: { cert, key }, listen: [{ host: "::1", port: 2379 }] });
-    expect(given(files).client.tls).not.toHaveProperty("ca");
-    expect(given({ ...files, "client-cert-auth": "true" }).client.tls).toEqual({
-      cert,
-      key,
-      ca: authority.cert,
-    });
+    expect(given(files).client.tls).toMatchObject({ clientCertAuth: false });
+    const { tls } = given({ ...files, "client-cert-auth": "true" }).client;
+    expect(tls).toEqual({ cert, key, ca: authority.cert, clientCertAuth: true });
+
+    const renewed = authority.issue("server", ["127.0.0.1"]);
+    path("cert", renewed.cert);
+    path("key", renewed.key);
+    expect(tls).toMatchObject(renewed);
     fs.rmSync(home, { recursive: true });
   });
 

@@ -2,10 +2,11 @@
 import fs from "node:fs";
 import v8 from "node:v8";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
-import type { EdgeOptions, EdgeTls } from "../etcd/server.ts";
+import type { EdgeOptions } from "../etcd/server.ts";
+import type { TlsFiles } from "../live/credentials.ts";
 import { type Founding, nodeOf } from "../live/founding.ts";
 import type { MemberOptions } from "../live/member.ts";
-import { hostOf, type TlsFiles } from "../live/network.ts";
+import { hostOf } from "../live/network.ts";
 import type { Retention } from "./auto-compaction.ts";
 import { type Given, SettingsError } from "./settings.ts";
 
@@ -82,7 +83,7 @@ export function configure(given: Given, heapBytes = v8.getHeapStatistics().heap_
     },
     client: {
       listen: listen.map((url) => ({ host: hostOf(url), port: Number(url.port) })),
-      ...(clientTls === undefined ? {} : { tls: edgeTls(clientTls) }),
+      ...(clientTls === undefined ? {} : { tls: clientTls }),
       maxRequestBytes,
       quotaBytes,
       authToken: read.text("auth-token"),
@@ -136,11 +137,6 @@ function advertised(read: Reader, name: string, listen: readonly URL[]): string[
     if (hostname === "0.0.0.0" || hostname === "[::]")
       throw new SettingsError(`--${name} is needed: nobody can be reached at ${hostname}`);
   return urls.map(withoutSlash);
-}
-
-/** The edge asks for clients' certificates if it knows who may sign them. */
-function edgeTls({ cert, key, ca, clientCertAuth }: TlsFiles): EdgeTls {
-  return { cert, key, ...(clientCertAuth && ca !== undefined ? { ca } : {}) };
 }
 
 function withoutSlash(url: URL): string {
@@ -264,16 +260,47 @@ class Reader {
     if (secure > 0 && cert === undefined)
       throw new SettingsError(`an https URL needs --${prefix}cert-file and --${prefix}key-file`);
     if (cert === undefined || key === undefined || secure === 0) return undefined;
-    return { cert, key, clientCertAuth, ...(ca === undefined ? {} : { ca }) };
+    return {
+      get cert() {
+        return cert.text;
+      },
+      get key() {
+        return key.text;
+      },
+      get ca() {
+        return ca?.text;
+      },
+      clientCertAuth,
+    };
   }
 
-  #file(name: string): string | undefined {
+  #file(name: string): TextFile | undefined {
     const path = this.optional(name);
     if (path === undefined || path === "") return undefined;
     try {
-      return fs.readFileSync(path, "utf8");
+      return new TextFile(path);
     } catch (error) {
       throw new SettingsError(`--${name}: ${(error as Error).message}`);
     }
+  }
+}
+
+/** A small file, read anew when it has changed. Throws what Node does if it cannot be read. */
+class TextFile {
+  readonly #path: string;
+  #stamp = "";
+  #text = "";
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#text = this.text;
+  }
+
+  get text(): string {
+    const { mtimeNs, size, ino } = fs.statSync(this.#path, { bigint: true });
+    const stamp = `${mtimeNs} ${size} ${ino}`;
+    if (stamp !== this.#stamp) this.#text = fs.readFileSync(this.#path, "utf8");
+    this.#stamp = stamp;
+    return this.#text;
   }
 }
