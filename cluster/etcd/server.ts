@@ -35,6 +35,7 @@ import { EdgeMetrics } from "./metrics.ts";
 import { reflectionMethods } from "./reflection.ts";
 import { bind } from "./rpc.ts";
 import { watchHandlers } from "./watch.ts";
+import { encodeWatchResponse } from "./watch-events.ts";
 
 export interface EdgeOptions {
   /** Where to listen; a port of 0 finds a free one. */
@@ -76,7 +77,10 @@ export async function serveEtcd(local: LocalMember, options: EdgeOptions): Promi
   const guard = requireLeader(local);
   const services = [
     ...bind(KVService, kvHandlers(member)),
-    ...bind(WatchService, watchHandlers(member)),
+    ...bind(
+      { watch: { ...WatchService.watch, responseSerialize: encodeWatchResponse } },
+      watchHandlers(member),
+    ),
     ...bind(LeaseService, leaseHandlers(member)),
     ...bind(ClusterService, clusterHandlers(member)),
     ...bind(MaintenanceService, maintenanceHandlers(member, { quotaBytes: options.quotaBytes ?? 0 })),

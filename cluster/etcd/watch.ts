@@ -2,10 +2,11 @@
 import type { WatchResponse } from "../api.ts";
 import { FROM_KEY } from "../kv/interval.ts";
 import type { WatchCreateRequest } from "../kv/request.ts";
-import { fromEvent, fromHeader, toBytes } from "./convert.ts";
+import { fromHeader, toBytes } from "./convert.ts";
 import type * as pb from "./generated/rpc.ts";
 import type { MemberClient, MemberConnection } from "./member.ts";
 import { goCode, type Handlers, RpcError, type StreamCall } from "./rpc.ts";
+import { sharedEvent, sharedHeader } from "./watch-events.ts";
 
 /** Of a watch that never came to be, and of progress that speaks for all watches of a stream. */
 const NO_WATCH = -1n;
@@ -144,14 +145,14 @@ class WatchStream {
       if (response.compactRevision > 0) this.#compacted.add(clientId);
     }
     this.#call.send({
-      header: fromHeader(response.header),
+      header: sharedHeader(response.header),
       watchId: response.requested ? NO_WATCH : clientId,
       created: response.kind === "created",
       canceled: response.kind === "canceled",
       compactRevision: BigInt(response.compactRevision),
       cancelReason: response.cancelReason,
       fragment: response.fragment,
-      events: response.events.map(fromEvent),
+      events: response.events.map(sharedEvent),
     });
     if (this.#call.buffered > HIGH_WATER) this.#session.pause();
   }
