@@ -12,6 +12,7 @@ import { kvWorkload } from "./kv.ts";
 import { lease } from "./lease.ts";
 import { lock } from "./lock.ts";
 import { longFork } from "./long-fork.ts";
+import { mirror } from "./mirror.ts";
 import { monotonic } from "./monotonic.ts";
 import { none } from "./none.ts";
 import { queue } from "./queue.ts";
@@ -30,6 +31,7 @@ export const workloads: readonly WorkloadFactory<KvApi>[] = [
   registerWorkload,
   kvWorkload,
   watch,
+  mirror,
   lock,
   election,
   lease,

@@ -28,6 +28,7 @@ const nightly: SuiteInput = {
           "register",
           "kv",
           "watch",
+          "mirror",
           "lock",
           "election",
           "lease",
