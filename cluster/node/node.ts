@@ -342,15 +342,11 @@ export class Node {
   }
 
   #peersOptions(): ConstructorParameters<typeof Peers>[1] {
-    const node = this;
     return {
       clusterId: this.#options.clusterId,
       self: this.member,
       transport: this.#options.peerTransport,
       bug: this.#options.bug,
-      get joining() {
-        return node.#membership.list().length === 0;
-      },
       believable: (term) => term <= this.raft.term + MAX_TERM_JUMP,
       received: (message) => this.#received(message),
       receive: (term) =>

@@ -27,7 +27,7 @@ const MAX_BACKOFF = 8;
 const SNAPSHOT_PATIENCE = 100;
 /** Frames of a snapshot under way at a time. */
 const SNAPSHOT_WINDOW = 4;
-/** Whom a member that knows nobody yet believes to be a peer, at most. */
+/** Members of whom this one has not heard that are answered, at most. */
 const MAX_STRANGERS = 64;
 
 export interface PeersOptions {
@@ -41,8 +41,6 @@ export interface PeersOptions {
   believable(term: Term): boolean;
   /** A message for this member. */
   received(message: PeerMessage): void;
-  /** Whether this member has yet to learn who the others are: it then answers whoever speaks to it. */
-  readonly joining: boolean;
   /** A snapshot is about to come, of a leader's in this term; undefined if it is of no use. */
   receive(term: Term): Reception | undefined;
   /** It has come. */
@@ -86,6 +84,12 @@ export class Peers {
   readonly #runtime: NodeRuntime;
   readonly #options: PeersOptions;
   readonly #byId = new Map<MemberId, Peer>();
+  /**
+   * Those who are not among the members, as far as this one knows, with the connections that they opened. They are
+   * answered as long as they stand: a member that is behind, or knows nobody yet, has not heard of the newest, who may
+   * lead or need its vote.
+   */
+  readonly #strangers = new Map<MemberId, Connection<PeerMessage>>();
   #all: Peer[] = [];
   /** One at a time. */
   #arrival: Arrival | undefined;
@@ -115,11 +119,13 @@ export class Peers {
     for (const { id, node } of members) {
       if (id === this.#options.self) continue;
       wanted.add(id);
+      this.#strangers.delete(id);
       if (this.#byId.get(id)?.node === node) continue;
       this.#forget(id);
       this.#add(id, node);
     }
-    for (const id of [...this.#byId.keys()]) if (!wanted.has(id)) this.#forget(id);
+    for (const id of [...this.#byId.keys()])
+      if (!wanted.has(id) && !this.#strangers.has(id)) this.#forget(id);
   }
 
   /** Whether a connection to the member is open and takes what is sent. */
@@ -200,12 +206,27 @@ export class Peers {
         else if (from !== undefined) this.#options.received(message);
         else {
           from = message.from;
-          if (this.#options.joining && !this.#byId.has(from) && this.#byId.size < MAX_STRANGERS)
-            this.#add(from, connection.peer);
+          this.#meet(from, connection);
         }
       },
-      closed: () => {},
+      closed: () => {
+        if (from !== undefined) this.#part(from, connection);
+      },
     };
+  }
+
+  /** It opened a connection. A stranger is answered on the newest. */
+  #meet(id: MemberId, connection: Connection<PeerMessage>): void {
+    const known = this.#byId.has(id);
+    if (known ? !this.#strangers.has(id) : this.#strangers.size >= MAX_STRANGERS) return;
+    this.#strangers.set(id, connection);
+    if (!known) this.#add(id, connection.peer);
+  }
+
+  #part(id: MemberId, connection: Connection<PeerMessage>): void {
+    if (this.#strangers.get(id) !== connection) return;
+    this.#strangers.delete(id);
+    this.#forget(id);
   }
 
   /** What is wrong with a message on a connection that began with a hello of `from`, or that begins with it. */

@@ -59,6 +59,39 @@ describe("a member that was removed and wiped", () => {
   );
 });
 
+describe("a member that is behind", () => {
+  it.each(SEEDS)(
+    "answers one of whom it has not heard, and gives it the majority (seed %i)",
+    async (seed) => {
+      await on(3, seed, async ({ members, links, events }, cluster) => {
+        const [leader = ""] = await cluster.leaders();
+        const [behind = "", replaced = ""] = cluster.nodes.filter((node) => node !== leader);
+        const alone = (node: string) => {
+          const others = cluster.nodes.filter((other) => other !== node);
+          const pairs = others.flatMap((other) => [[node, other] as const, [other, node] as const]);
+          return links.spoil(pairs, { cut: true });
+        };
+        await members.remove(replaced);
+        await cluster.ready([leader, behind]);
+        // Whoever leads is the first to apply it; the other has stored it and does not know that it counts.
+        const applied = new Promise<void>((resolve) => {
+          events.subscribe(["config-applied"], ({ node }) => {
+            if (node === leader) resolve();
+          });
+        });
+        const added = members.add(replaced, false);
+        await applied;
+        const cut = await alone(behind);
+        await added;
+        await cluster.ready([replaced]);
+        await alone(leader);
+        await cut.heal();
+        await cluster.ready([replaced, behind]);
+      });
+    },
+  );
+});
+
 describe("the core that has to recover", () => {
   it.each(SEEDS)("has no member whose removal is under way (seed %i)", async (seed) => {
     const core = await coreAfter(7, seed, async ({ members }) => {
