@@ -246,13 +246,15 @@ export class Execution {
       this.#found("put under a missing lease", LEASES, what);
     }
     if (!this.#writes) return;
-    const before = this.#store.at(rank);
+    const last = this.#store.last(rank);
+    const before = last?.alive === true ? last : undefined;
     this.#store.set(rank, {
       alive: true,
       value,
       created: before?.created ?? this.#revision,
       modified: this.#revision,
       version: (before?.version ?? 0) + 1,
+      vanished: before?.vanished ?? last?.modified ?? 0,
       lease,
       by: this.#record,
     });
@@ -281,6 +283,7 @@ export class Execution {
       created: 0,
       modified: this.#revision,
       version: 0,
+      vanished: 0,
       lease: "",
       by: this.#record,
     });
@@ -300,14 +303,14 @@ export class Execution {
 
   #judgeGuard(txn: EtcdTxn, failing: EtcdCompare | undefined): void {
     const { keyspace } = this.#store;
-    const wide = { low: 0, high: keyspace.keys.length };
     if (failing === undefined) {
       const compared = (txn.compare ?? []).map(({ key }) => this.#store.last(keyspace.rank(key))?.by);
+      const ranks = (txn.compare ?? []).map((compare) => keyspace.ranks(compare));
       this.#found(
         "guard that should have held",
         GUARDS,
         () => "was told that a comparison failed, but all hold",
-        wide,
+        { low: Math.min(...ranks.map(({ low }) => low)), high: Math.max(...ranks.map(({ high }) => high)) },
         compared.filter((record) => record !== undefined),
       );
       return;
@@ -319,9 +322,8 @@ export class Execution {
       GUARDS,
       () =>
         `took place although the ${target} of ${key} was not ${operator} ${show(operand)}${last === undefined ? "" : `: ${toldOf(last.by)} had changed it at revision ${last.modified}`}`,
-      wide,
-      last === undefined ? [] : [last.by],
       keyspace.ranks(failing),
+      last === undefined ? [] : [last.by],
     );
   }
 
@@ -331,11 +333,10 @@ export class Execution {
     what: () => string,
     ranks: Ranks = { low: 0, high: this.#store.keyspace.keys.length },
     others: readonly EtcdRecord[] = [],
-    suspects: Ranks = ranks,
   ): void {
     const { by, at } = this.#at;
     const explain = () => `At revision ${at}, ${toldOf(by)} ${what()}.`;
-    this.mismatches.push({ name, guarantee, by, others, ranks, since: 0, suspects, explain });
+    this.mismatches.push({ name, guarantee, by, others, ranks, since: 0, explain });
   }
 }
 

@@ -1,55 +1,39 @@
 /**
  * Revisions that no acknowledged write owns, and the writes of unknown outcome that may have made them. What replies
- * show of such a revision mostly leaves one; the others are tried in the order of their likelihood.
+ * show of such a revision, and of the keys before and after it, mostly leaves few; those are tried in the order of
+ * their likelihood.
  */
 import { lowerBound } from "../bisect.ts";
-import type { Ranks } from "./keyspace.ts";
-import { identity, same } from "./mismatch.ts";
+import { any, type Course, Courses, DELETE, EXISTS, PUT, WIDE } from "./courses.ts";
+import { identity } from "./mismatch.ts";
 import type { Deadlines } from "./order.ts";
-import {
-  type EtcdCompare,
-  type EtcdEntry,
-  type EtcdKeys,
-  type EtcdOperation,
-  type EtcdRange,
-  type EtcdRecord,
-  type EtcdResult,
-  type EtcdTxn,
-  type EtcdTxnResult,
-  partsOf,
-} from "./signature.ts";
+import { type Reach, reachOf } from "./reach.ts";
+import { type EtcdCompare, type EtcdEntry, type EtcdRecord, partsOf } from "./signature.ts";
 import type { Store } from "./store.ts";
 import type { Fact, Timeline } from "./timeline.ts";
 
 /** How many writes of unknown outcome are weighed at once. */
 const WINDOW = 2_000;
-/** Keys of a range. */
-const WIDE = 100;
+/** How many revisions without an owner are looked through for one where a write fits. */
+const FAR = 64;
 const ANY_TIME = Number.POSITIVE_INFINITY;
 const NEVER = -1;
 
-type Step = Exclude<EtcdOperation, { readonly kind: "txn" }>;
-
-/** Which single keys a write puts, and which ranges of keys it may delete. */
-interface Reach {
-  readonly puts: readonly number[];
-  readonly deletes: readonly Ranks[];
-}
-
-/** What is known of a key, by revision. */
-interface Course {
-  /** Revisions at which it was surely put, and deleted. */
-  readonly puts: number[];
-  readonly deletes: number[];
-  /** What was shown of it: the state, and the entry if it existed. */
-  readonly sights: { readonly at: number; readonly entry: EtcdEntry | undefined }[];
-}
+/** What a write can do to a key. */
+export type Effect = "put" | "delete";
 
 export class Gaps {
+  readonly courses: Courses;
   readonly #timeline: Timeline;
   readonly #deadlines: Deadlines;
   readonly #facts: ReadonlyMap<number, readonly Fact[]>;
+  readonly #revisions: readonly number[];
   readonly #reach = new Map<EtcdRecord, Reach>();
+  /** By rank: writes of unknown outcome that may change it, without those that may delete many keys; and those. */
+  readonly #touching: EtcdRecord[][];
+  readonly #wide: EtcdRecord[] = [];
+  /** Keys that one write may put more than once. */
+  readonly #manifold = new Set<number>();
   /** By key and value: those of unknown outcome that put it. */
   readonly #putting = new Map<string, EtcdRecord[]>();
   /** The only revision at which a write can have been made, as what it put was seen there. */
@@ -58,14 +42,23 @@ export class Gaps {
   readonly #forced = new Set<number>();
   /** Until which revision a write was found to be needed; negative: not to fit. */
   readonly #learnt = new Map<EtcdRecord, number>();
-  #charted = false;
-  /** By rank. */
-  readonly #courses: readonly Course[];
+  /** By revision of which something was seen: the writes that may have made it. And by write: those revisions. */
+  readonly #makers = new Map<number, readonly EtcdRecord[]>();
+  readonly #makes = new Map<EtcdRecord, number[]>();
+  /** By revision and rank, what was asked for before. */
+  readonly #mayTouch = new Map<number, Map<number, boolean>>();
+  #leased: Map<string, Set<number>> | undefined;
 
   constructor(timeline: Timeline, deadlines: Deadlines) {
     this.#timeline = timeline;
     this.#deadlines = deadlines;
     this.#facts = timeline.unknown.length === 0 ? new Map() : timeline.facts();
+    this.courses = new Courses(timeline, this.#facts);
+    this.#touching = timeline.keyspace.keys.map(() => []);
+    const revisions: number[] = [];
+    for (let revision = timeline.first + 1; revision <= timeline.last; revision++)
+      if (timeline.writes.get(revision) === undefined) revisions.push(revision);
+    this.#revisions = revisions;
     for (const record of timeline.unknown) this.#addWrite(record);
     for (const [revision, facts] of this.#facts)
       for (const { rank, entry } of facts) {
@@ -73,29 +66,44 @@ export class Gaps {
         if (writers?.length !== 1) continue;
         const [writer] = writers as [EtcdRecord];
         this.#shownAt.set(writer, revision);
-        if (timeline.leases.get(revision) === undefined && this.comparedBy(writer).length === 0)
+        if (timeline.leases.get(revision) === undefined && this.reachOf(writer).compares.length === 0)
           this.#forced.add(revision);
       }
-    this.#courses = timeline.keyspace.keys.map(() => ({ puts: [], deletes: [], sights: [] }));
+    for (const revision of this.#facts.keys()) if (!this.#forced.has(revision)) this.#addMakers(revision);
   }
 
   factsOf(revision: number): readonly Fact[] {
     return this.#facts.get(revision) ?? [];
   }
 
-  /** The writes that can have made a revision, as far as is known without the state before it; likely ones first. */
-  *candidates(revision: number, store: Store, used: ReadonlySet<EtcdRecord>): Generator<EtcdRecord> {
-    const { unknown, first, leases } = this.#timeline;
+  reachOf(record: EtcdRecord): Reach {
+    let reach = this.#reach.get(record);
+    if (reach === undefined) {
+      reach = reachOf(record, this.#timeline.keyspace, (lease) => this.#keysUnder(lease));
+      this.#reach.set(record, reach);
+    }
+    return reach;
+  }
+
+  /**
+   * The writes that can have made a revision, as far as is known without the state before it; first those that may
+   * change one of the `preferred` keys, then likely ones.
+   */
+  *candidates(
+    revision: number,
+    store: Store,
+    used: ReadonlyMap<EtcdRecord, number>,
+    preferred: readonly number[] = [],
+  ): Generator<EtcdRecord> {
+    for (const rank of preferred)
+      for (const record of this.#changing(rank)) if (this.isPossible(record, revision)) yield record;
+    const { unknown, first } = this.#timeline;
     const deadline = this.#deadlines[revision - first] as number;
     const [fact] = this.factsOf(revision);
-    for (const record of leases.get(revision) ?? [])
-      if (record.f === "revoke" && record.invokeIndex < deadline) yield record;
+    for (const record of this.#revocationsAt(revision)) if (this.isPossible(record, revision)) yield record;
     if (fact !== undefined) {
-      for (const record of this.#writersOf(fact.rank, fact.entry) ?? unknown) {
-        if (record.invokeIndex >= deadline) break;
-        if (this.#mayBeAt(record, revision) && this.touches(record, { low: fact.rank, high: fact.rank + 1 }))
-          yield record;
-      }
+      for (const record of this.#writersOf(fact.rank, fact.entry) ?? this.#changing(fact.rank))
+        if (this.isPossible(record, revision)) yield record;
       return;
     }
     const begun = lowerBound(unknown, ({ invokeIndex }) => invokeIndex < deadline);
@@ -107,8 +115,8 @@ export class Gaps {
       const unlikely: EtcdRecord[] = [];
       for (let i = to - 1; i >= Math.max(0, to - WINDOW); i--) {
         const record = unknown[i] as EtcdRecord;
-        if (used.has(record) || !this.#mayBeAt(record, revision)) continue;
-        const until = this.#neededBefore(record, revision, store);
+        if (!this.isPossible(record, revision)) continue;
+        const until = used.has(record) ? NEVER : this.#neededBefore(record, revision, store);
         if (until === NEVER) unlikely.push(record);
         else if (until === ANY_TIME) possible.push(record);
         else demanded.push({ record, until });
@@ -121,117 +129,101 @@ export class Gaps {
     for (const unlikely of rest) yield* unlikely;
   }
 
-  /** Whether it depends on who made a revision if these keys were changed at it. */
-  mayTouch(revision: number, ranks: Ranks): boolean {
-    if (this.#forced.has(revision)) return false;
-    const { unknown, first, leases } = this.#timeline;
-    if (leases.get(revision)?.some(({ f }) => f === "revoke") === true) return true;
-    const deadline = this.#deadlines[revision - first] as number;
-    for (const record of unknown) {
-      if (record.invokeIndex >= deadline) return false;
-      if (this.#mayBeAt(record, revision) && this.touches(record, ranks)) return true;
-    }
-    return false;
-  }
-
-  touches(record: EtcdRecord, { low, high }: Ranks): boolean {
-    const reach = this.#reach.get(record);
-    if (reach === undefined) return true;
-    return (
-      reach.puts.some((rank) => rank >= low && rank < high) ||
-      reach.deletes.some((ranks) => ranks.low < high && ranks.high > low)
-    );
-  }
-
-  /** The keys that decide what a write does. */
-  comparedBy(record: EtcdRecord): readonly Ranks[] {
-    if (record.f !== "txn") return [];
-    return comparisonsOf(record.input).map((compare) => this.#timeline.keyspace.ranks(compare));
-  }
-
-  #mayBeAt(record: EtcdRecord, revision: number): boolean {
+  /** Whether a write, unless it is made elsewhere, may have made a revision, as far as replies tell. */
+  isPossible(record: EtcdRecord, revision: number): boolean {
+    if (record.invokeIndex >= (this.#deadlines[revision - this.#timeline.first] as number)) return false;
     const shownAt = this.#shownAt.get(record);
-    return shownAt === undefined || shownAt === revision;
-  }
-
-  #writersOf(rank: number, entry: EtcdEntry | undefined): readonly EtcdRecord[] | undefined {
-    if (entry?.value === undefined) return undefined;
-    return this.#putting.get(identity(this.#timeline.keyspace.keys[rank] as string, entry.value)) ?? [];
-  }
-
-  #addWrite(record: EtcdRecord): void {
-    const { keyspace } = this.#timeline;
-    const puts: number[] = [];
-    const deletes: Ranks[] = [];
-    const put = (key: string, value: Parameters<typeof identity>[1]) => {
-      puts.push(keyspace.rank(key));
-      const name = identity(key, value);
-      const writers = this.#putting.get(name);
-      if (writers === undefined) this.#putting.set(name, [record]);
-      else if (!writers.includes(record)) writers.push(record);
-    };
-    const remove = (keys: EtcdKeys) => deletes.push(keyspace.ranks(keys));
-    if (record.f === "put") put(record.input.key, record.input.value);
-    else if (record.f === "delete") remove(record.input);
-    else if (record.f === "txn")
-      for (const part of partsOf(record.input)) {
-        if (part.kind === "put") put(part.key, part.value);
-        else if (part.kind === "delete") remove(part);
-      }
-    else deletes.push({ low: 0, high: keyspace.keys.length });
-    this.#reach.set(record, { puts, deletes });
-  }
-
-  /** Notes what is known of each key. */
-  #chart(): void {
-    this.#charted = true;
-    const { replies, keyspace } = this.#timeline;
-    const course = (key: string) => this.#courses[keyspace.rank(key)];
-    for (const { revision, record, writes } of replies)
-      if (record.type === "ok") {
-        if (record.f === "txn" && record.output.succeeded)
-          for (const { key, end, target, operator, operand } of record.input.compare ?? [])
-            if (end === undefined && operator === "=" && target === "mod") {
-              const at = writes ? revision - 1 : revision;
-              const entry = operand === 0 ? undefined : { key, modRevision: operand as number };
-              course(key)?.sights.push({ at, entry });
-            }
-        for (const [operation, result] of stepsOf(record)) {
-          const alone = (operation as EtcdKeys).end === undefined ? course(operation.key) : undefined;
-          if (result.kind === "range") {
-            const at = (operation as EtcdRange).revision || revision;
-            for (const entry of result.entries) course(entry.key)?.sights.push({ at, entry });
-            if (result.count === result.entries.length) this.#chartMissing(operation, result.entries, at);
-          } else if (result.kind === "put") alone?.puts.push(revision);
-          else if (result.kind === "delete") {
-            const at = writes ? revision - 1 : revision;
-            for (const entry of result.previous ?? []) course(entry.key)?.sights.push({ at, entry });
-            if (result.deleted > 0) alone?.deletes.push(revision);
-            else alone?.sights.push({ at, entry: undefined });
-          }
-        }
-      }
-    for (const [revision, facts] of this.#facts)
-      for (const { rank, deleted } of facts) {
-        const course = this.#courses[rank] as Course;
-        const revisions = deleted ? course.deletes : course.puts;
-        if (revisions.at(-1) !== revision) revisions.push(revision);
-      }
-    for (const { puts, deletes, sights } of this.#courses) {
-      puts.sort((a, b) => a - b);
-      deletes.sort((a, b) => a - b);
-      sights.sort((a, b) => a.at - b.at);
+    if (shownAt !== undefined && shownAt !== revision) return false;
+    const { puts, deletes, always } = this.reachOf(record);
+    for (const rank of always.puts)
+      if ((this.courses.of(rank).possibleAt(revision) & PUT) === 0) return false;
+    for (const fact of this.factsOf(revision)) {
+      const { rank, deleted } = fact;
+      if (deleted ? !deletes.some(({ low, high }) => rank >= low && rank < high) : !puts.includes(rank))
+        return false;
+      if (!deleted && this.#writersOf(rank, fact.entry)?.includes(record) === false) return false;
     }
+    for (const { low, high } of always.deletes) {
+      if (high - low > WIDE) continue;
+      let may = 0;
+      for (let rank = low; rank < high; rank++) {
+        const possible = this.courses.of(rank).possibleAt(revision);
+        may |= possible;
+        if ((possible & EXISTS) !== 0 && !puts.includes(rank)) return false;
+      }
+      if (record.f === "delete" && (may & DELETE) === 0) return false;
+    }
+    if (
+      record.f === "revoke" &&
+      !deletes.some(({ low }) => (this.courses.of(low).possibleAt(revision) & DELETE) !== 0)
+    )
+      return false;
+    return always.holds.every((compare) => this.#mayHold(compare, revision));
   }
 
-  /** What a range does not show does not exist; of ranges that are not too wide to tell of each key. */
-  #chartMissing(range: EtcdKeys, entries: readonly EtcdEntry[], at: number): void {
-    const { low, high } = this.#timeline.keyspace.ranks(range);
-    if (high - low > WIDE) return;
-    let shown = 0;
-    for (let rank = low; rank < high; rank++) {
-      if (entries[shown]?.key === this.#timeline.keyspace.keys[rank]) shown++;
-      else this.#courses[rank]?.sights.push({ at, entry: undefined });
+  /** The revisions after one that a write may have made, by what was seen of them, with all that may have made each. */
+  *rivalry(record: EtcdRecord, after: number): Generator<readonly EtcdRecord[]> {
+    for (const revision of this.#makes.get(record) ?? [])
+      if (revision > after) yield this.#makers.get(revision) as readonly EtcdRecord[];
+  }
+
+  /** Whether a key's state after a revision depends on who made that revision. */
+  mayTouch(revision: number, rank: number): boolean {
+    if (this.#forced.has(revision)) return false;
+    if ((this.courses.of(rank).possibleAt(revision) & (PUT | DELETE)) === 0) return false;
+    let known = this.#mayTouch.get(revision);
+    if (known === undefined) {
+      known = new Map();
+      this.#mayTouch.set(revision, known);
+    }
+    let may = known.get(rank);
+    if (may === undefined) {
+      const makers = this.#makers.get(revision);
+      may =
+        makers?.some((record) => this.touches(record, rank)) ??
+        [...this.#revocationsAt(revision), ...this.#changing(rank)].some(
+          (record) => this.touches(record, rank) && this.isPossible(record, revision),
+        );
+      known.set(rank, may);
+    }
+    return may;
+  }
+
+  isForced(revision: number): boolean {
+    return this.#forced.has(revision);
+  }
+
+  touches(record: EtcdRecord, rank: number, effect?: Effect): boolean {
+    const { puts, deletes } = this.reachOf(record);
+    if (effect !== "delete" && puts.includes(rank)) return true;
+    return effect !== "put" && deletes.some(({ low, high }) => rank >= low && rank < high);
+  }
+
+  isManifold(rank: number): boolean {
+    return this.#manifold.has(rank);
+  }
+
+  /** The writes that may have changed a key in such a way after `from`, up to `to`, whoever else uses them. */
+  *suppliers(rank: number, effect: Effect, from: number, to: number): Generator<EtcdRecord> {
+    const begin = lowerBound(this.#revisions, (revision) => revision <= from);
+    const end = lowerBound(this.#revisions, (revision) => revision <= to);
+    if (begin === end) return;
+    const bit = effect === "put" ? PUT : DELETE;
+    const course = this.courses.of(rank);
+    const revisions: number[] = [];
+    for (let i = begin; i < end && i < begin + FAR; i++) {
+      const revision = this.#revisions[i] as number;
+      if ((course.possibleAt(revision) & bit) === 0) continue;
+      revisions.push(revision);
+      for (const record of this.#revocationsAt(revision))
+        if (this.touches(record, rank, effect)) yield record;
+    }
+    const deadline = this.#deadlines[(this.#revisions[end - 1] as number) - this.#timeline.first] as number;
+    const far = end > begin + FAR;
+    for (const record of this.#changing(rank)) {
+      if (record.invokeIndex >= deadline) continue;
+      if (!this.touches(record, rank, effect)) continue;
+      if (far || revisions.some((revision) => this.isPossible(record, revision))) yield record;
     }
   }
 
@@ -240,9 +232,96 @@ export class Gaps {
     this.#learnt.set(record, fits ? revision : -revision);
   }
 
+  /** Acknowledged revocations that may have made a revision. */
+  #revocationsAt(revision: number): readonly EtcdRecord[] {
+    return this.#timeline.leases.get(revision)?.filter(({ f }) => f === "revoke") ?? [];
+  }
+
+  *#changing(rank: number): Generator<EtcdRecord> {
+    const touching = this.#touching[rank] as readonly EtcdRecord[];
+    for (let i = touching.length - 1; i >= 0; i--) yield touching[i] as EtcdRecord;
+    for (let i = this.#wide.length - 1; i >= 0; i--) yield this.#wide[i] as EtcdRecord;
+  }
+
+  /** Whether a comparison can have held just before a revision. */
+  #mayHold({ key, end = "", target, operator, operand }: EtcdCompare, revision: number): boolean {
+    if (end !== "" || target !== "mod" || operator !== "=") return true;
+    const rank = this.#timeline.keyspace.rank(key);
+    const modified = operand as number;
+    if (rank < 0) return modified === 0;
+    const course = this.courses.of(rank);
+    if (modified === 0) return (course.possibleAt(revision) & EXISTS) === 0;
+    if (modified >= revision) return false;
+    if (any(course.puts, modified, revision - 1) || any(course.deletes, modified - 1, revision - 1))
+      return false;
+    return isAsChangedAt(course, modified, revision - 1);
+  }
+
+  #writersOf(rank: number, entry: EtcdEntry | undefined): readonly EtcdRecord[] | undefined {
+    if (entry?.value === undefined) return undefined;
+    return this.#putting.get(identity(this.#timeline.keyspace.keys[rank] as string, entry.value)) ?? [];
+  }
+
+  #addWrite(record: EtcdRecord): void {
+    const add = (key: string, value: Parameters<typeof identity>[1]) => {
+      const name = identity(key, value);
+      const writers = this.#putting.get(name);
+      if (writers === undefined) this.#putting.set(name, [record]);
+      else if (!writers.includes(record)) writers.push(record);
+    };
+    if (record.f === "put") add(record.input.key, record.input.value);
+    else if (record.f === "txn") {
+      const keys = new Set<string>();
+      for (const part of partsOf(record.input)) {
+        if (part.kind !== "put") continue;
+        add(part.key, part.value);
+        if (keys.has(part.key)) this.#manifold.add(this.#timeline.keyspace.rank(part.key));
+        keys.add(part.key);
+      }
+    }
+    const { puts, deletes } = this.reachOf(record);
+    const ranks = new Set(puts);
+    let wide = false;
+    for (const { low, high } of deletes) {
+      if (high - low > WIDE) wide = true;
+      else for (let rank = low; rank < high; rank++) ranks.add(rank);
+    }
+    if (wide) this.#wide.push(record);
+    else for (const rank of ranks) this.#touching[rank]?.push(record);
+  }
+
+  #addMakers(revision: number): void {
+    const [fact] = this.factsOf(revision) as readonly [Fact];
+    const unknown = this.#writersOf(fact.rank, fact.entry) ?? this.#changing(fact.rank);
+    const makers = [...this.#revocationsAt(revision), ...unknown].filter((record) =>
+      this.isPossible(record, revision),
+    );
+    this.#makers.set(revision, makers);
+    for (const record of makers) {
+      const revisions = this.#makes.get(record);
+      if (revisions === undefined) this.#makes.set(record, [revision]);
+      else revisions.push(revision);
+    }
+  }
+
+  /** The keys that were ever put under a lease, as far as is known. */
+  #keysUnder(lease: string): Iterable<number> {
+    if (this.#leased === undefined) {
+      this.#leased = new Map();
+      for (const { f, input, type } of this.#timeline.history.operations()) {
+        if (type === "fail" || (f !== "put" && f !== "txn")) continue;
+        for (const part of f === "put" ? [{ kind: f, ...input }] : partsOf(input)) {
+          if (part.kind !== "put" || (part.lease ?? "") === "") continue;
+          const ranks = this.#leased.get(part.lease as string) ?? new Set();
+          this.#leased.set(part.lease as string, ranks.add(this.#timeline.keyspace.rank(part.key)));
+        }
+      }
+    }
+    return this.#leased.get(lease) ?? [];
+  }
+
   /** Before which revision something that is shown later asks for this write. */
   #neededBefore(record: EtcdRecord, revision: number, store: Store): number {
-    if (!this.#charted) this.#chart();
     const learnt = this.#learnt.get(record) ?? 0;
     if (-learnt >= revision) return NEVER;
     if (learnt >= revision) return learnt;
@@ -252,7 +331,7 @@ export class Gaps {
         until = Math.min(until, this.#deleteBefore(rank, revision));
       return until;
     }
-    const { puts, deletes } = this.#reach.get(record) as Reach;
+    const { puts, deletes } = this.reachOf(record);
     for (const rank of puts) until = Math.min(until, this.#putBefore(rank, revision, store));
     for (const { low, high } of deletes) {
       let rank = store.present.next(low);
@@ -265,23 +344,24 @@ export class Gaps {
 
   /** By the versions that are shown later. */
   #putBefore(rank: number, revision: number, store: Store): number {
-    const course = this.#courses[rank] as Course;
-    const entry = next(course, revision);
-    if (entry === undefined) return ANY_TIME;
-    if (entry === null || entry.modRevision < revision) return NEVER;
-    const { createRevision, version, modRevision } = entry;
-    if (version === undefined || createRevision === undefined) return ANY_TIME;
+    const course = this.courses.of(rank);
+    const sight = course.next(revision);
+    if (sight === undefined) return ANY_TIME;
+    const { created, version, modified } = sight;
+    if (modified < revision) return NEVER;
+    if (version === undefined || created === undefined) return ANY_TIME;
     const now = store.at(rank);
-    if (createRevision > revision || now === undefined) return NEVER;
-    return version > now.version + between(course.puts, revision, modRevision) ? modRevision : NEVER;
+    if (created > revision || now === undefined) return NEVER;
+    return version > now.version + course.putsIn(revision, modified) ? modified : NEVER;
   }
 
   /** If the key, which exists, is not seen to go on existing, nor deleted later. */
   #deleteBefore(rank: number, revision: number): number {
-    const course = this.#courses[rank] as Course;
-    const sight = course.sights[lowerBound(course.sights, ({ at }) => at < revision)];
-    const created = sight?.entry === undefined ? sight?.at : sight.entry.createRevision;
-    if (sight?.entry !== undefined && created !== undefined && created <= revision) return NEVER;
+    const course = this.courses.of(rank);
+    const sight = course.next(revision);
+    const created = sight === undefined || sight.modified === 0 ? sight?.at : sight.created;
+    if (sight !== undefined && sight.modified > 0 && created !== undefined && created <= revision)
+      return NEVER;
     const [deleted = ANY_TIME, put = ANY_TIME] = [course.deletes, course.puts].map(
       (revisions) => revisions[lowerBound(revisions, (r) => r <= revision)],
     );
@@ -290,47 +370,10 @@ export class Gaps {
   }
 }
 
-function comparisonsOf({ compare = [], success = [], failure = [] }: EtcdTxn): readonly EtcdCompare[] {
-  const inner = [...success, ...failure].flatMap((part) => (part.kind === "txn" ? comparisonsOf(part) : []));
-  return [...compare, ...inner];
-}
-
-/** The operations that a reply tells of, with their results. */
-function* stepsOf(record: EtcdRecord & { readonly type: "ok" }): Generator<[Step, EtcdResult]> {
-  const { f } = record;
-  if (f === "txn") yield* stepsOfTxn(record.input, record.output);
-  else if (f === "range" || f === "put" || f === "delete")
-    yield [{ kind: f, ...record.input } as Step, { kind: f, ...record.output } as EtcdResult];
-}
-
-function* stepsOfTxn(txn: EtcdTxn, { succeeded, results }: EtcdTxnResult): Generator<[Step, EtcdResult]> {
-  for (const [i, operation] of ((succeeded ? txn.success : txn.failure) ?? []).entries()) {
-    const result = results[i];
-    if (result === undefined) continue;
-    if (operation.kind !== "txn") yield [operation, result];
-    else if (result.kind === "txn") yield* stepsOfTxn(operation, result);
-  }
-}
-
-/** What is shown of a key next: null if that it does not exist, undefined if nothing. */
-function next({ sights }: Course, revision: number): EtcdEntry | null | undefined {
-  const sight = sights[lowerBound(sights, ({ at }) => at < revision)];
-  return sight === undefined ? undefined : (sight.entry ?? null);
-}
-
-/** How many of the sorted revisions lie after `from`, and up to `to`. */
-function between(revisions: readonly number[], from: number, to: number): number {
-  return lowerBound(revisions, (r) => r <= to) - lowerBound(revisions, (r) => r <= from);
-}
-
-/** Whether the store now shows what was seen of a revision. */
-export function shows(store: Store, revision: number, { rank, deleted, entry, created }: Fact): boolean {
-  if (deleted) return store.at(rank) === undefined && store.last(rank)?.modified === revision;
-  const version = store.at(rank);
-  if (version === undefined || version.modified !== revision) return false;
-  if (created && version.created !== revision) return false;
-  if (entry === undefined) return true;
-  if (entry.version !== undefined && entry.version !== version.version) return false;
-  if (entry.createRevision !== undefined && entry.createRevision !== version.created) return false;
-  return entry.value === undefined || same(entry.value, version.value);
+/** Whether a key that was changed at a revision may be the same still at a later one, by what was seen of it. */
+function isAsChangedAt(course: Course, modified: number, at: number): boolean {
+  const sight = course.next(modified);
+  if (sight === undefined) return true;
+  if (sight.at <= at) return sight.modified === modified;
+  return sight.modified > at || sight.modified === modified || sight.modified === 0;
 }

@@ -10,9 +10,9 @@ export class Leases {
   readonly #timeline: Timeline;
   readonly #deadlines: Deadlines;
   /** Revocations of unknown outcome that made a revision. */
-  readonly #used: ReadonlySet<EtcdRecord>;
+  readonly #used: ReadonlyMap<EtcdRecord, number>;
 
-  constructor(store: Store, timeline: Timeline, deadlines: Deadlines, used: ReadonlySet<EtcdRecord>) {
+  constructor(store: Store, timeline: Timeline, deadlines: Deadlines, used: ReadonlyMap<EtcdRecord, number>) {
     this.#store = store;
     this.#timeline = timeline;
     this.#deadlines = deadlines;
@@ -61,13 +61,14 @@ export class Leases {
   #judgeOne(record: EtcdRecord, revision: number): Mismatch | undefined {
     const lease = record.input as string;
     const keys = this.#store.attachedTo(lease);
-    const found = (name: string, what: string): Mismatch => ({
+    const all = { low: 0, high: this.#store.keyspace.keys.length };
+    const found = (name: string, what: string, ranks = all, since = 0): Mismatch => ({
       name,
       guarantee: LEASES,
       by: record,
       others: [],
-      ranks: { low: 0, high: this.#store.keyspace.keys.length },
-      since: 0,
+      ranks,
+      since,
       explain: () => `At revision ${revision}, ${told(record)} succeeded, but ${what}.`,
     });
     const deadline = Math.min(record.completeIndex, this.#deadline(revision + 1));
@@ -75,9 +76,11 @@ export class Leases {
       const usable = this.#isUsable(lease, deadline);
       this.end(lease);
       if (!usable) return found("revocation of a missing lease", `lease ${lease} did not exist`);
-      if (keys.length === 0) return undefined;
-      const key = this.#store.keyspace.keys[keys[0] as number];
-      return found("key outlived its lease", `${key} hung on lease ${lease} and was not deleted with it`);
+      const [rank] = keys;
+      if (rank === undefined) return undefined;
+      const what = `${this.#store.keyspace.keys[rank]} hung on lease ${lease} and was not deleted with it`;
+      const since = this.#store.at(rank)?.modified;
+      return found("key outlived its lease", what, { low: rank, high: rank + 1 }, since);
     }
     if (this.#store.lease(lease).alive) {
       if (keys.length > 0 || !this.#mayEnd(lease, deadline))

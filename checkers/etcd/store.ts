@@ -11,6 +11,8 @@ export interface Version {
   readonly created: number;
   readonly modified: number;
   readonly version: number;
+  /** Of the deletion before it was created; 0 if there was none. */
+  readonly vanished: number;
   /** "": none. */
   readonly lease: string;
   readonly by: EtcdRecord;
@@ -91,6 +93,11 @@ export class Store {
 
   mark(): Mark {
     return { changes: this.#changes.length, leases: this.#leases.length };
+  }
+
+  /** The keys that were changed since. */
+  changedSince({ changes }: Mark): ReadonlySet<number> {
+    return new Set(this.#changes.slice(changes).map(({ rank }) => rank));
   }
 
   rollback({ changes, leases }: Mark): void {

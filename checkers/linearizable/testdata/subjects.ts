@@ -70,8 +70,9 @@ function etcdOperation(random: Random, nested = false): EtcdOperation {
   const previous = random.chance(0.3) ? { previous: true } : {};
   if (kind < 2) {
     const limit = random.chance(0.2) ? { limit: 1 } : {};
+    const only = random.chance(0.2) ? { [random.pick(["keysOnly", "countOnly"])]: true } : {};
     const revision = random.chance(0.3) ? { revision: 1 + random.below(3) } : {};
-    return { kind: "range", ...range, ...limit, ...revision };
+    return { kind: "range", ...range, ...limit, ...only, ...revision };
   }
   if (kind < 4) return { kind: "delete", ...range, ...previous };
   if (kind === 8) return { kind: "txn", ...etcdTxn(random, true) };
@@ -103,6 +104,49 @@ function guardedCall(random: Random, i: number): EtcdCall {
     ...(random.chance(0.5) ? [{ kind: "delete", key: other } as const] : []),
   ];
   return { f: "txn", value: { compare: [compare], success: branch(), failure: branch() } };
+}
+
+/** Mostly writes, of many kinds, whose effects on each other few reads show: who made a revision is hard to tell. */
+function blindCall(random: Random, i: number): EtcdCall {
+  const key = () => random.pick(["a", "b", "c"]);
+  const some = () => {
+    const from = key();
+    return random.chance(0.5) ? { key: from } : { key: from, end: random.pick(["c", "\0"]) };
+  };
+  const put = () => ({ key: key(), value: i, ...(random.chance(0.2) ? { lease: "7" } : {}) });
+  const compare = (): EtcdCompare =>
+    random.chance(0.5)
+      ? { key: key(), target: random.pick(["mod", "create"]), operator: "=", operand: random.pick([0, 2, 3]) }
+      : { ...some(), target: "version", operator: random.pick(["<", ">"]), operand: 1 };
+  const operation = (nested: boolean): EtcdOperation => {
+    const kind = random.below(nested ? 4 : 5);
+    if (kind < 2) return { kind: "put", ...put() };
+    if (kind === 2) return { kind: "delete", ...some() };
+    if (kind === 3) return { kind: "range", ...some(), ...(random.chance(0.5) ? { limit: 1 } : {}) };
+    return { kind: "txn", ...txn(true) };
+  };
+  const txn = (nested = false) => ({
+    ...(random.chance(0.7) ? { compare: [compare()] } : {}),
+    success: [operation(nested), ...(random.chance(0.5) ? [operation(nested)] : [])],
+    failure: random.chance(0.3) ? [operation(nested)] : [],
+  });
+  switch (random.below(10)) {
+    case 0:
+      return { f: random.chance(0.6) ? "grant" : "revoke", value: "7" };
+    case 1:
+    case 2:
+      return { f: "delete", value: { ...some(), ...(random.chance(0.3) ? { previous: true } : {}) } };
+    case 3:
+    case 4:
+      return { f: "txn", value: txn() };
+    case 5:
+    case 6: {
+      const only = random.chance(0.2) ? { [random.pick(["keysOnly", "countOnly"])]: true } : {};
+      return { f: "range", value: { ...some(), ...(random.chance(0.3) ? { limit: 1 } : {}), ...only } };
+    }
+    default:
+      return { f: "put", value: { ...put(), ...(random.chance(0.2) ? { previous: true } : {}) } };
+  }
 }
 
 /** The answer without some of what an entry can tell. */
@@ -191,6 +235,7 @@ export const subjects: readonly Subject[] = [
   },
   { name: "etcd", model: etcd(), call: (random, i) => etcdDraw(random, i, etcdCall) },
   { name: "etcd with values written once", model: etcd(), call: (random, i) => etcdDraw(random, i, guardedCall) },
+  { name: "etcd with few reads", model: etcd(), call: (random, i) => etcdDraw(random, i, blindCall) },
   { name: "mutex", model: mutex, call: (random) => lockCalls(side(random), null, [null, null]) },
   {
     name: "owned mutex",
