@@ -6,11 +6,12 @@
  * Every value is written at most once, every reply tells its revision, and all are replayed in the order of these.
  */
 import { z } from "zod";
-import type { EtcdSignature } from "../checkers/etcd/signature.ts";
+import type { EtcdKeys, EtcdSignature } from "../checkers/etcd/signature.ts";
 import { etcdChecker } from "../checkers/etcd.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { Client } from "../src/client.ts";
-import { concat } from "../src/generator/combinators.ts";
+import { concat, concurrencyLimit, limit, repeat, untilOk } from "../src/generator/combinators.ts";
+import type { OpGenerator } from "../src/generator/generator.ts";
 import type { Signature } from "../src/history/op.ts";
 import { UsageError } from "../src/plan.ts";
 import type { Workload, WorkloadFactory } from "../src/workload.ts";
@@ -68,13 +69,15 @@ function create({ keys: count, ...weights }: Options): Workload<EtcdSignature, K
   return {
     name: "kv",
     generator: kvLoad(weights, keys),
-    final: concat<EtcdSignature>(
-      { f: "range", value: ALL_KEYS },
-      ...keys.map((key) => ({ f: "range", value: { key } }) as const),
-    ),
+    // Until they succeed: the first requests after a loss of power are lost, as their connections are half-open.
+    final: concurrencyLimit(1, concat(...[ALL_KEYS, ...keys.map((key) => ({ key }))].map(lastRange))),
     checkers: [etcdChecker()],
     open,
   };
+}
+
+function lastRange(value: EtcdKeys): OpGenerator<EtcdSignature> {
+  return untilOk(limit(10, repeat<EtcdSignature>({ f: "range", value })));
 }
 
 function open(api: KvApi): Client<EtcdSignature> {

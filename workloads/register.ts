@@ -12,7 +12,8 @@ import { type Evidence, revisions } from "../checkers/revisions.ts";
 import type { KvApi } from "../cluster/api.ts";
 import type { Compare, KeyValue, Revision } from "../cluster/kv/request.ts";
 import type { Client } from "../src/client.ts";
-import type { Context, OpGenerator, Step } from "../src/generator/generator.ts";
+import { concat, concurrencyLimit, limit, repeat, untilOk } from "../src/generator/combinators.ts";
+import type { OpGenerator } from "../src/generator/generator.ts";
 import type { Operation } from "../src/history/history.ts";
 import type { Call, Json, Signature } from "../src/history/op.ts";
 import { UsageError } from "../src/plan.ts";
@@ -269,35 +270,19 @@ function drawCall(options: Options, memory: Memory, key: string, random: Random)
   return { f: "stale-read", value: null, key };
 }
 
-/** `used` is filled by the clients during the load, and constant by the time this generator is asked. */
+/**
+ * A read of every register that was ever used, one after the other and until it succeeds: the first requests after a
+ * loss of power are lost, as their connections are half-open. `used` is filled by the clients during the load, and
+ * constant by the time this generator is asked.
+ */
 function finalReads(used: ReadonlySet<string>): OpGenerator<RegisterSignature> {
   const reads: OpGenerator<RegisterSignature> = {
-    next: (context) => new FinalReads([...used], 0).next(context),
+    next: (context) => concurrencyLimit(1, concat(...[...used].map(lastRead))).next(context),
     update: () => reads,
   };
   return reads;
 }
 
-/** One read of every register that was ever used, in the order of first use. */
-class FinalReads implements OpGenerator<RegisterSignature> {
-  readonly #used: readonly string[];
-  readonly #done: number;
-
-  constructor(used: readonly string[], done: number) {
-    this.#used = used;
-    this.#done = done;
-  }
-
-  next(context: Context): Step<RegisterSignature> {
-    const key = this.#used[this.#done];
-    if (key === undefined) return { kind: "done" };
-    const thread = context.free[context.random.fork("thread").below(Math.max(1, context.free.length))];
-    if (thread === undefined) return { kind: "wait", rest: this };
-    const rest = new FinalReads(this.#used, this.#done + 1);
-    return { kind: "op", at: context.time, thread, call: { f: "read", value: null, key }, rest };
-  }
-
-  update(): OpGenerator<RegisterSignature> {
-    return this;
-  }
+function lastRead(key: string): OpGenerator<RegisterSignature> {
+  return untilOk(limit(10, repeat<RegisterSignature>({ f: "read", key, value: null })));
 }
