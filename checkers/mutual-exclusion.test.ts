@@ -167,6 +167,20 @@ describe("mutual exclusion checker", () => {
     expect(found(accepted)).toEqual([["write behind the fence", [3, 4, 5]]]);
   });
 
+  it("tells by their revisions who wrote over whom", () => {
+    const verdict = check(`
+      0 invoke acquire {"ttl":2}
+      0 ok     acquire ${held(5)}
+      0 invoke increment {"think":0}
+      1 invoke acquire {"ttl":2}
+      1 ok     acquire ${held(6)}
+      1 invoke increment {"think":0}
+      1 ok     increment {"before":0,"written":true,"revision":101}
+      0 ok     increment {"before":0,"written":true,"revision":102}`);
+    const lost = verdict.anomalies.find(({ name }) => name === "lost update under lock");
+    expect(lost?.explanation).toMatch(/^process 1.*revision 101.*process 0.* over it \(revision 102\)/);
+  });
+
   it("accepts a guarded write that was under way when the lock changed hands", () => {
     const verdict = check(`
       0ms    0 invoke acquire {"ttl":2}

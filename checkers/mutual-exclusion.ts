@@ -183,7 +183,8 @@ function judgeIncrements(written: readonly Increment[], findings: Findings): voi
   for (const increment of written) {
     const twin = startedFrom.get(increment.output.before);
     if (twin === undefined) startedFrom.set(increment.output.before, increment);
-    else condemn(twin, increment);
+    else if (twin.output.revision <= increment.output.revision) condemn(twin, increment);
+    else condemn(increment, twin);
   }
   visitPrecedents(
     written,
