@@ -124,6 +124,7 @@ describe("docs/scenarios.md", () => {
 
   it.each(scenarios)("tells of $name what the library does", (scenario) => {
     const { name, summary, guarantee, story, symptom, remedy, plan, broken, right } = scenario;
+    const shown = broken.failures.map(({ checker, anomaly }) => `\`${checker}\`, ${anomaly}`).join("; or ");
     const flags = (settings: PlanInput) => `\`${planFlags(settings)}\``;
     const only = (form: FormName) => {
       const { settings } = scenario[form];
@@ -137,7 +138,7 @@ describe("docs/scenarios.md", () => {
         `${summary[0]?.toUpperCase()}${summary.slice(1)}.`,
         `*Breaks*: ${guarantee}.`,
         story,
-        `*How it shows.* ${symptom} In the report: \`${broken.failure.checker}\`, ${broken.failure.anomaly}.`,
+        `*How it shows.* ${symptom} In the report: ${shown}.`,
         `*What prevents it.* ${remedy}`,
         `- Both forms: ${flags(plan)}\n- Broken, ${broken.way}${only("broken")}\n- Right, ${right.way}${only("right")}`,
         `\`\`\`sh\nnpx faultline repro ${name}\n\`\`\``,

@@ -5,7 +5,7 @@ import pc from "picocolors";
 import type { PlanInput } from "../plan.ts";
 import { lookUp } from "../registry.ts";
 import { scenarios } from "../scenarios/index.ts";
-import { departure, FORMS, type FormName, planOf, type Scenario } from "../scenarios/scenario.ts";
+import { departure, FORMS, type FormName, planOf, type Scenario, shownBy } from "../scenarios/scenario.ts";
 import { type Executed, execute } from "./execute.ts";
 import { printItems } from "./list.ts";
 import { natural, storeOption } from "./plan-options.ts";
@@ -77,18 +77,18 @@ function withFlags(plan: PlanInput, { place, system, seed }: ReproFlags): PlanIn
 const colours = { valid: pc.green, invalid: pc.red, unknown: pc.yellow } as const;
 
 function tell(scenario: Scenario, shown: readonly Shown[]): void {
-  const { checker, anomaly } = scenario.broken.failure;
   const width = Math.max(...shown.map(({ form }) => scenario[form].way.length));
-  for (const { form, code, result } of shown) {
+  const seen: string[] = [];
+  for (const { form, result } of shown) {
     const label = colours[result.validity](pc.bold(result.validity.toUpperCase().padEnd(7)));
-    const found = code === 0 && form === "broken" ? `${checker}: ${anomaly}` : result.summary;
+    const failure = form === "broken" ? shownBy(scenario, result) : undefined;
+    const found = failure === undefined ? result.summary : `${failure.checker}: ${failure.anomaly}`;
     stdout.write(`${form.padEnd(6)}  ${scenario[form].way.padEnd(width)}  ${label}  ${found}\n`);
+    const verdict = result.verdicts.find(({ checker }) => checker === failure?.checker);
+    const anomaly = verdict?.anomalies.find(({ name }) => name === failure?.anomaly);
+    if (anomaly !== undefined) seen.push(anomaly.explanation);
   }
-  const seen = shown
-    .filter(({ form }) => form === "broken")
-    .flatMap(({ result }) => result.verdicts.filter((verdict) => verdict.checker === checker))
-    .flatMap(({ anomalies }) => anomalies.filter(({ name }) => name === anomaly))[0];
-  if (seen !== undefined) stdout.write(`\n${pc.bold("What was seen.")} ${seen.explanation}\n`);
+  if (seen[0] !== undefined) stdout.write(`\n${pc.bold("What was seen.")} ${seen[0]}\n`);
   stdout.write(`\n${pc.bold("How it shows.")} ${scenario.symptom}\n`);
   stdout.write(`\n${pc.bold("What prevents it.")} ${scenario.remedy}\n\n`);
   for (const { form, code, directory, repeat } of shown) {

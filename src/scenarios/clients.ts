@@ -28,7 +28,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "the client reads and adds once more",
       settings: { "workloadOptions.retry": "blind" },
-      failure: { checker: "counter", anomaly: "value above the bounds" },
+      failures: [{ checker: "counter", anomaly: "value above the bounds" }],
     },
     right: {
       way: "attempts share a name, which counts once",
@@ -48,7 +48,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "entries have no lease",
       settings: { "workloadOptions.leased": false },
-      failure: { checker: "registry", anomaly: "lingering entry" },
+      failures: [{ checker: "registry", anomaly: "lingering entry" }],
     },
     right: { way: "entries hang on leases", settings: { "workloadOptions.leased": true } },
   },
@@ -66,7 +66,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "leases expire by the wall clock",
       settings: { bug: "lease-wall-clock" },
-      failure: { checker: "registry", anomaly: "vanished entry" },
+      failures: [{ checker: "registry", anomaly: "vanished entry" }],
     },
     right: { way: "leases expire by a monotonic clock", settings: {} },
   },
@@ -84,7 +84,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "the parts are put one after another",
       settings: { "workloadOptions.atomic": false },
-      failure: { checker: "config", anomaly: "mixed configuration" },
+      failures: [{ checker: "config", anomaly: "mixed configuration" }],
     },
     right: { way: "all parts change in one transaction", settings: { "workloadOptions.atomic": true } },
   },
@@ -102,7 +102,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "each page is read at the newest revision",
       settings: { "workloadOptions.pinned": false },
-      failure: { checker: "revisions", anomaly: "read from the future" },
+      failures: [{ checker: "revisions", anomaly: "read from the future" }],
     },
     right: { way: "all pages are read at one revision", settings: { "workloadOptions.pinned": true } },
   },
@@ -129,7 +129,7 @@ export const clientScenarios: readonly Scenario[] = [
     broken: {
       way: "the snapshot leaves out what hangs on leases",
       settings: { bug: "snapshot-omits-attachments" },
-      failure: { checker: "registry", anomaly: "lingering entry" },
+      failures: [{ checker: "registry", anomaly: "lingering entry" }],
     },
     right: { way: "the snapshot is the whole state", settings: {} },
   },

@@ -29,7 +29,10 @@ export const lockScenarios: readonly Scenario[] = [
     broken: {
       way: "the owner writes unconditionally",
       settings: { "workloadOptions.guard": "none" },
-      failure: { checker: "mutual-exclusion", anomaly: "lost update under lock" },
+      failures: [
+        { checker: "mutual-exclusion", anomaly: "lost update under lock" },
+        { checker: "mutual-exclusion", anomaly: "write behind the fence" },
+      ],
     },
     right: { way: "each write carries the fencing token", settings: { "workloadOptions.guard": "fence" } },
   },
@@ -47,7 +50,10 @@ export const lockScenarios: readonly Scenario[] = [
     broken: {
       way: "the owner looks, then writes",
       settings: { "workloadOptions.guard": "check" },
-      failure: { checker: "mutual-exclusion", anomaly: "lost update under lock" },
+      failures: [
+        { checker: "mutual-exclusion", anomaly: "lost update under lock" },
+        { checker: "mutual-exclusion", anomaly: "write behind the fence" },
+      ],
     },
     right: { way: "the look is a condition of the write", settings: { "workloadOptions.guard": "fence" } },
   },
@@ -76,7 +82,7 @@ export const lockScenarios: readonly Scenario[] = [
     broken: {
       way: "the lock is a key without a lease",
       settings: { "workloadOptions.leased": false },
-      failure: { checker: "liveness", anomaly: "no progress" },
+      failures: [{ checker: "liveness", anomaly: "no progress" }],
     },
     right: { way: "the lock hangs on a lease", settings: { "workloadOptions.leased": true } },
   },

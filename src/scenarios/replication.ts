@@ -40,7 +40,10 @@ export const replicationScenarios: readonly Scenario[] = [
     broken: {
       way: "half of the members count as a majority",
       settings: { bug: "quorum-half" },
-      failure: { checker: "revisions", anomaly: "two writes share a revision" },
+      failures: [
+        { checker: "revisions", anomaly: "two writes share a revision" },
+        { checker: "revisions", anomaly: "one revision, two values" },
+      ],
     },
     right: { way: "a majority is more than half", settings: {} },
   },
@@ -57,7 +60,7 @@ export const replicationScenarios: readonly Scenario[] = [
     broken: {
       way: "a leader answers reads without asking whether it still leads",
       settings: { bug: "read-without-quorum" },
-      failure: { checker: "linearizable", anomaly: "stale read" },
+      failures: [{ checker: "linearizable", anomaly: "stale read" }],
     },
     right: { way: "a quorum confirms the leader before each read", settings: {} },
   },
@@ -84,7 +87,7 @@ export const replicationScenarios: readonly Scenario[] = [
     broken: {
       way: "reads are serializable",
       settings: { "workloadOptions.consistency": "serializable" },
-      failure: { checker: "linearizable", anomaly: "stale read" },
+      failures: [{ checker: "linearizable", anomaly: "stale read" }],
     },
     right: { way: "reads are linearizable", settings: {} },
   },

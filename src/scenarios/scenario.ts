@@ -20,7 +20,8 @@ export interface Scenario {
   readonly remedy: string;
   /** What both forms have in common. */
   readonly plan: PlanInput;
-  readonly broken: Form & { readonly failure: Failure };
+  /** Any one of the failures is the story's; they are the same mistake, seen from different sides. */
+  readonly broken: Form & { readonly failures: readonly Failure[] };
   readonly right: Form;
 }
 
@@ -44,6 +45,11 @@ export function planOf(scenario: Scenario, form: FormName): PlanInput {
  */
 export function departure(scenario: Scenario, form: FormName, result: RunResult): 0 | 1 | 2 {
   if (form === "right") return exitCode(result);
-  if (shows(result, scenario.broken.failure)) return 0;
+  if (shownBy(scenario, result) !== undefined) return 0;
   return result.validity === "invalid" ? 1 : 2;
+}
+
+/** The first of the story's failures that a result holds. */
+export function shownBy(scenario: Scenario, result: RunResult): Failure | undefined {
+  return scenario.broken.failures.find((failure) => shows(result, failure));
 }

@@ -4,6 +4,7 @@ import { Plan, parsePlan } from "../plan.ts";
 import { assemble } from "../registry.ts";
 import type { RunResult } from "../result.ts";
 import { run } from "../runner/run.ts";
+import type { Failure } from "../shrink/failure.ts";
 import { scenarios } from "./index.ts";
 import { departure, FORMS, planOf, type Scenario } from "./scenario.ts";
 
@@ -31,7 +32,7 @@ it("have names of their own", () => {
 
 describe("the departure from a story", () => {
   const scenario = scenarios[0] as Scenario;
-  const { failure } = scenario.broken;
+  const [failure] = scenario.broken.failures as [Failure];
   const result = (validity: RunResult["validity"], anomaly?: string) =>
     ({
       validity,

@@ -26,7 +26,10 @@ export const watchScenarios: readonly Scenario[] = [
     broken: {
       way: "the watch goes on from now",
       settings: { "workloadOptions.resume": "now" },
-      failure: { checker: "revisions", anomaly: "stale value" },
+      failures: [
+        { checker: "revisions", anomaly: "stale value" },
+        { checker: "revisions", anomaly: "lost write" },
+      ],
     },
     right: {
       way: "it goes on after the last revision heard of",
@@ -54,7 +57,10 @@ export const watchScenarios: readonly Scenario[] = [
     broken: {
       way: "the watch goes on one revision too late",
       settings: { "workloadOptions.resume": "next-but-one" },
-      failure: { checker: "revisions", anomaly: "stale value" },
+      failures: [
+        { checker: "revisions", anomaly: "stale value" },
+        { checker: "revisions", anomaly: "lost write" },
+      ],
     },
     right: {
       way: "it goes on after the last revision heard of",
@@ -82,7 +88,10 @@ export const watchScenarios: readonly Scenario[] = [
     broken: {
       way: "the next watch begins when it is set",
       settings: { "workloadOptions.resume": "now" },
-      failure: { checker: "revisions", anomaly: "stale value" },
+      failures: [
+        { checker: "revisions", anomaly: "stale value" },
+        { checker: "revisions", anomaly: "lost write" },
+      ],
     },
     right: {
       way: "the next watch begins after the last change",
@@ -113,7 +122,10 @@ export const watchScenarios: readonly Scenario[] = [
     broken: {
       way: "the watch goes on from the oldest revision left",
       settings: { "workloadOptions.compacted": "go-on" },
-      failure: { checker: "revisions", anomaly: "stale value" },
+      failures: [
+        { checker: "revisions", anomaly: "stale value" },
+        { checker: "revisions", anomaly: "lost write" },
+      ],
     },
     right: { way: "all keys are listed again", settings: { "workloadOptions.compacted": "list" } },
   },
