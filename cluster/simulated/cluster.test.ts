@@ -101,6 +101,14 @@ describe("the core that has to recover", () => {
     expect(core).toHaveLength(4);
   });
 
+  it.each(SEEDS)("is a majority with a voter whose addition is under way (seed %i)", async (seed) => {
+    const core = await coreAfter(4, seed, async ({ members }) => {
+      await members.remove("n2");
+      members.add("n2", false).catch(() => {});
+    });
+    expect([...core].sort()).toEqual(["n1", "n3", "n4"]);
+  });
+
   it.each(SEEDS)("can decide before its members have heard of a voter who is new (seed %i)", async (seed) => {
     const core = await coreAfter(5, seed, async ({ members, events }) => {
       await members.remove("n3");

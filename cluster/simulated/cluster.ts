@@ -37,6 +37,8 @@ interface Machine {
   startedAt: Nanos;
   /** Its removal was asked for, and may happen or have happened. */
   leaving: boolean;
+  /** A new member is being added here, and may count as a voter before anybody says so. */
+  joining: boolean;
   /**
    * Its removal went through and its disk was wiped, so that nobody lives here until a new member is added: started
    * all the same it would vote again, for members who have not heard of the removal, and know nothing of the past.
@@ -88,6 +90,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
         join: false,
         startedAt: 0,
         leaving: false,
+        joining: false,
         vacant: false,
         node: undefined,
         diskEffects: {},
@@ -412,6 +415,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
   async #add(node: NodeId, learner: boolean): Promise<Json> {
     const machine = this.#machine(node);
     const others = this.#byRank().filter((other) => other !== node);
+    machine.joining = true;
     let known = (await this.#list(others)).find((member) => member.node === node);
     if (known !== undefined && known.id === machine.member && machine.leaving) {
       await this.#remove(node);
@@ -432,6 +436,7 @@ export class SimulatedCluster implements Cluster<KvApi> {
     machine.host.resume();
     this.#start(node);
     if (known.learner) await this.#promote(known.id);
+    machine.joining = false;
     return { member: known.id };
   }
 
@@ -479,7 +484,8 @@ export class SimulatedCluster implements Cluster<KvApi> {
   /**
    * A random smallest majority of those who vote by the newest configuration that any node has applied. Last come
    * members that may still be removed, as was asked for, and such that ended themselves, as when their disk is
-   * damaged: starting them again may not help.
+   * damaged: starting them again may not help. A member whose addition is under way may count as a voter at any moment,
+   * and not be there yet: the core is a majority with it, too.
    */
   #chooseCore(): Machine[] {
     let newest: Node | undefined;
@@ -492,7 +498,11 @@ export class SimulatedCluster implements Cluster<KvApi> {
     const shuffled = this.#world.tester.random.fork("core").shuffle(candidates);
     const fit = shuffled.filter((machine) => this.#fit(machine));
     const unfit = shuffled.filter((machine) => !this.#fit(machine));
-    const chosen = new Set([...fit, ...unfit].slice(0, Math.floor(candidates.length / 2) + 1));
+    const joining = [...this.#machines.values()].filter(
+      (machine) => machine.joining && !voters.has(machine.member),
+    );
+    const majority = Math.floor((candidates.length + joining.length) / 2) + 1;
+    const chosen = new Set([...fit, ...unfit].slice(0, majority));
     return candidates.filter((machine) => chosen.has(machine));
   }
 
