@@ -70,11 +70,12 @@ export const lock: WorkloadFactory<KvApi> = {
     return untyped<LockSignature, KvApi>({
       name: "lock",
       generator: eachThread(stateful<LockSignature, Turn>({ holding: false }, turns(parsed))),
-      // Whatever became of its owners, somebody can have the lock again.
+      // Whatever became of its owners, somebody can have the lock again, and let go of it.
       final: phases<LockSignature>(
         eachThread(once(RELEASE)),
         sleep(ttl * SECOND),
         concurrencyLimit(1, untilOk(timeLimit(BLOCKED, delay(SECOND, repeat(acquire))))),
+        eachThread(once(RELEASE)),
         eachThread(untilOk(limit(10, repeat(READ)))),
       ),
       checkers: [mutualExclusionChecker({ clockSlack })],
