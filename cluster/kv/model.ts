@@ -23,7 +23,7 @@ import type {
   TxnResponse,
   WatchEvent,
 } from "./request.ts";
-import { checkRequest } from "./validate.ts";
+import { checkRequest, STORE_LIMITS } from "./validate.ts";
 
 type Keys = ReadonlyMap<Bytes, KeyValue>;
 
@@ -48,8 +48,6 @@ export const EMPTY_MODEL: Model = {
   auth: NO_AUTH,
 };
 
-const LIMITS = { maxTxnOps: 128 };
-
 export function revisionOf(model: Model): Revision {
   return model.keys.length - 1;
 }
@@ -68,7 +66,7 @@ export function step(model: Model, command: Command): { readonly model: Model; r
     }
     return unchanged({ kind: "lease-checkpoint" }, { ...model, leases });
   }
-  const malformed = checkRequest(command, LIMITS);
+  const malformed = checkRequest(command, STORE_LIMITS);
   if (malformed !== undefined) return unchanged(malformed);
   const denied = refusalOf(model.auth, command.caller, command, (id) =>
     id === "0" ? [] : attachedKeys(model, id),
@@ -136,7 +134,7 @@ export function step(model: Model, command: Command): { readonly model: Model; r
 
 export function range(model: Model, request: RangeRequest): RangeResponse | StatusError {
   return (
-    checkRequest(request, LIMITS) ??
+    checkRequest(request, STORE_LIMITS) ??
     alarmRefusal(model, request) ??
     refusal(model, request) ??
     answer(request, model.keys[positive(request.revision) ?? revisionOf(model)]!)

@@ -40,14 +40,12 @@ import type {
 } from "./request.ts";
 import { StateEncoder } from "./snapshot.ts";
 import { hashOf, mix } from "./state-hash.ts";
-import { checkRequest, DEFAULT_MAX_TXN_OPS, type Limits } from "./validate.ts";
+import { checkRequest, STORE_LIMITS } from "./validate.ts";
 import { Versions } from "./versions.ts";
 
 export type StoreOptions = {
   /** A planted bug by name, "" for none. */
   readonly bug: string;
-  /** Default 128. All replicas must agree on it. */
-  readonly maxTxnOps?: number;
 };
 
 /** What a store consists of. */
@@ -66,7 +64,6 @@ const NO_CHOICES: readonly Choice[] = Object.freeze([]);
 
 export class Store {
   readonly #bug: string;
-  readonly #limits: Limits;
   readonly #versions: Versions;
   readonly #leases: LeaseTable;
   readonly #alarms: AlarmTable;
@@ -76,7 +73,6 @@ export class Store {
   /** Empty, unless the parts of another are given. */
   constructor(options: StoreOptions, parts?: StoreParts) {
     this.#bug = options.bug;
-    this.#limits = { maxTxnOps: options.maxTxnOps ?? DEFAULT_MAX_TXN_OPS };
     this.#versions = parts?.versions ?? new Versions(options.bug);
     this.#leases = parts?.leases ?? new LeaseTable();
     this.#alarms = parts?.alarms ?? new AlarmTable();
@@ -125,7 +121,7 @@ export class Store {
 
   range(request: RangeRequest): RangeResponse | StatusError {
     return (
-      checkRequest(request, this.#limits) ??
+      checkRequest(request, STORE_LIMITS) ??
       this.#alarms.refusal(request) ??
       this.#checkRevision(request) ??
       this.#range(request)
@@ -135,7 +131,7 @@ export class Store {
   /** Throws when an operation is not a range. */
   readTxn(request: TxnRequest): TxnResponse | StatusError {
     if (!isReadOnly(request)) throw new Error("a transaction that writes must go through apply");
-    return checkRequest(request, this.#limits) ?? this.#alarms.refusal(request) ?? this.#txn(request, []);
+    return checkRequest(request, STORE_LIMITS) ?? this.#alarms.refusal(request) ?? this.#txn(request, []);
   }
 
   /**
@@ -203,7 +199,7 @@ export class Store {
 
   #execute(command: Command, events: WatchEvent[]): CommandResponse | StatusError {
     if (command.kind === "lease-checkpoint") return this.#checkpoint(command);
-    const malformed = checkRequest(command, this.#limits);
+    const malformed = checkRequest(command, STORE_LIMITS);
     if (malformed !== undefined) return malformed;
     const refusal = this.permit(command, command.caller) ?? this.#alarms.refusal(command);
     if (refusal !== undefined) return refusal;

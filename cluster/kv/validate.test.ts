@@ -15,7 +15,21 @@ const txn = (success: RequestOp[], failure: RequestOp[] = []): TxnRequest => ({
 });
 const LIMITS = { maxTxnOps: 3 };
 
+/** A transaction in a transaction, and so on. */
+const nested = (depth: number): TxnRequest => {
+  let inner = txn([get("a")]);
+  for (let i = 1; i < depth; i++) inner = txn([inner]);
+  return inner;
+};
+
 describe("checkRequest", () => {
+  it("takes transactions as deep as the default number of operations can hold, whatever the limit", () => {
+    for (const maxTxnOps of [128, 10_000]) {
+      expect(checkRequest(nested(128), { maxTxnOps })).toBeUndefined();
+      expect(checkRequest(nested(129), { maxTxnOps })).toBe(errors.ErrTooManyOps);
+    }
+  });
+
   it.each<[string, Parameters<typeof checkRequest>[0], StatusError | undefined]>([
     ["a range without a key", get(""), errors.ErrEmptyKey],
     ["a put without a key", put(""), errors.ErrEmptyKey],
@@ -75,10 +89,12 @@ describe("checkRequest", () => {
     expect(checkRequest(request, { maxTxnOps: 128 })).toBe(allowed ? undefined : errors.ErrDuplicateKey);
   });
 
-  it("is repeated by the store, with the store's own limit", () => {
-    const store = new Store({ bug: "", maxTxnOps: 1 });
-    expect(store.apply(txn([get("a"), put("b")])).response).toBe(errors.ErrTooManyOps);
-    expect(store.readTxn(txn([get("a"), get("b")]))).toBe(errors.ErrTooManyOps);
+  it("is repeated by the store, with a limit that no member's own can exceed", () => {
+    const store = new Store({ bug: "" });
+    const many = (count: number) => Array.from({ length: count }, (_, i) => get(`${i}`));
+    expect(store.readTxn(txn(many(10_000)))).toMatchObject({ succeeded: true });
+    expect(store.readTxn(txn(many(10_001)))).toBe(errors.ErrTooManyOps);
+    expect(store.apply(txn([...many(10_000), put("b")])).response).toBe(errors.ErrTooManyOps);
     expect(store.range({ kind: "range", key: "" })).toBe(errors.ErrEmptyKey);
     expect(store.revision).toBe(1);
   });

@@ -32,6 +32,13 @@ export type Limits = {
   readonly maxTxnOps: number;
 };
 export const DEFAULT_MAX_TXN_OPS = 128;
+/**
+ * What every store takes, be its own member told to take less: a command that one member let through is applied by
+ * all, and they must not differ in it.
+ */
+export const STORE_LIMITS: Limits = { maxTxnOps: 10_000 };
+/** Transactions in transactions at most, as they are walked by recursion: more than 128 operations can hold. */
+const MAX_TXN_DEPTH = 128;
 /** Seconds. */
 export const MAX_LEASE_TTL = 9_000_000_000;
 
@@ -98,14 +105,14 @@ function checkDelete(request: DeleteRangeRequest): StatusError | undefined {
   return request.key === "" ? ErrEmptyKey : undefined;
 }
 
-function checkTxn(txn: TxnRequest, maxOps: number): StatusError | undefined {
+function checkTxn(txn: TxnRequest, maxOps: number, depth = 1): StatusError | undefined {
   const ops = Math.max(txn.compare.length, txn.success.length, txn.failure.length);
-  if (ops > maxOps) return ErrTooManyOps;
+  if (ops > maxOps || depth > MAX_TXN_DEPTH) return ErrTooManyOps;
   for (const compare of txn.compare) if (compare.key === "") return ErrEmptyKey;
-  return checkOps(txn.success, maxOps - ops) ?? checkOps(txn.failure, maxOps - ops);
+  return checkOps(txn.success, maxOps - ops, depth) ?? checkOps(txn.failure, maxOps - ops, depth);
 }
 
-function checkOps(ops: readonly RequestOp[], maxOps: number): StatusError | undefined {
+function checkOps(ops: readonly RequestOp[], maxOps: number, depth: number): StatusError | undefined {
   for (const op of ops) {
     const error =
       op.kind === "range"
@@ -114,7 +121,7 @@ function checkOps(ops: readonly RequestOp[], maxOps: number): StatusError | unde
           ? checkPut(op)
           : op.kind === "delete-range"
             ? checkDelete(op)
-            : checkTxn(op, maxOps);
+            : checkTxn(op, maxOps, depth + 1);
     if (error !== undefined) return error;
   }
   return undefined;

@@ -3,6 +3,7 @@ import fs from "node:fs";
 import v8 from "node:v8";
 import { MILLISECOND, SECOND } from "../../src/runtime/runtime.ts";
 import type { EdgeOptions } from "../etcd/server.ts";
+import { STORE_LIMITS } from "../kv/validate.ts";
 import type { TlsFiles } from "../live/credentials.ts";
 import { type Founding, nodeOf } from "../live/founding.ts";
 import type { MemberOptions } from "../live/member.ts";
@@ -74,7 +75,7 @@ export function configure(given: Given, heapBytes = v8.getHeapStatistics().heap_
         watchMaxEvents: 1000,
         leaseCheckpoints: true,
         bug: "",
-        maxTxnOps: read.integer("max-txn-ops", 1, 1e6),
+        maxTxnOps: read.integer("max-txn-ops", 1, STORE_LIMITS.maxTxnOps),
         maxRequestBytes,
         quotaBytes,
         // Its leader may have a larger quota, and a store may be a little above it.
