@@ -36,6 +36,11 @@ class Listener {
     this.#stream.cancel();
   }
 
+  /** Whether such a watch was created and not cancelled yet. */
+  watches(id: string): boolean {
+    return this.told.get(id)?.findLast(isEnd)?.canceled === false;
+  }
+
   #hear({ watchId, created, canceled, compactRevision, cancelReason, events }: pb.WatchResponse): void {
     const id = String(watchId);
     const told = this.told.get(id) ?? [];
@@ -44,6 +49,11 @@ class Listener {
     if (created || canceled)
       told.push({ created, canceled, compactRevision: String(compactRevision), cancelReason });
   }
+}
+
+/** Whether it tells of the creation or the end of a watch. */
+function isEnd(told: unknown): told is { readonly canceled: boolean } {
+  return typeof told === "object" && told !== null && "canceled" in told;
 }
 
 function watchOf(random: Random, revision: number): pb.WatchCreateRequest {
@@ -127,6 +137,8 @@ describe.skipIf(!isInstalled()).each([1, 3])("random watches on a cluster of %i"
         what.push(`cancel ${watchId}`);
         for (const listener of listeners)
           listener.ask({ $case: "cancelRequest", cancelRequest: { watchId } });
+        // What is asked next, on another connection, must not overtake it.
+        if (listeners[0].watches(String(watchId))) await agree(what, heard + 1);
       } else {
         const request = watchOf(random, sequence.revision);
         what.push(`watch ${JSON.stringify(comparable(request))}`);
